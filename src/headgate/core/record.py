@@ -1,0 +1,111 @@
+"""What is kept of every call. Field order is the journal's format: append at the end, never reorder."""
+
+from __future__ import annotations
+
+import msgspec
+
+FORMAT_VERSION = 1
+
+
+class AttemptRecord(msgspec.Struct, array_like=True):
+    """One try at one target. Times are microseconds since the call was received."""
+
+    provider: str
+    model: str
+    started_us: int
+    why: str
+    ended_us: int | None = None
+    first_token_us: int | None = None
+    status: int | None = None
+    outcome: str = "in_flight"
+    error: str | None = None
+    message: str | None = None
+    model_answered: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
+    request_id: str | None = None
+
+
+class SkipRecord(msgspec.Struct, array_like=True, gc=False):
+    """A target that was considered and not asked."""
+
+    provider: str
+    model: str
+    why: str
+
+
+class VerdictRecord(msgspec.Struct, array_like=True, gc=False):
+    """What a check found and what was done. direction: input, output. action: allow, flag, redact, block.
+
+    `start` and `end` are character offsets in the channel named; the matched text itself is never kept.
+    """
+
+    rule: str
+    direction: str
+    action: str
+    channel: str
+    start: int
+    end: int
+    policy: str = ""
+
+
+class CallRecord(msgspec.Struct, array_like=True):
+    """Everything known of one client call. Stages write what they learn into it; the witness journals it.
+
+    outcome: in_flight, ok, refused (by us before any provider), blocked (policy), failed (providers), cancelled
+    (the client left), aborted (we were killed). Money in US dollars, times in microseconds, None is unknown.
+    """
+
+    id: str
+    received_ns: int
+    dialect: str
+    stream: bool = False
+    tenant: str = ""
+    key_id: str = ""
+    app: str | None = None
+    release: str | None = None
+    channel: str | None = None
+    prompt: str | None = None
+    prompt_digest: str | None = None
+    fingerprint: str | None = None
+    route: str | None = None
+    policy: str | None = None
+    model_asked: str = ""
+    model_answered: str | None = None
+    provider: str | None = None
+    target_model: str | None = None
+    target_dialect: str | None = None
+    outcome: str = "in_flight"
+    status: int | None = None
+    finish: str | None = None
+    error: str | None = None
+    message: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    tokens_estimated: bool = False
+    cost_usd: float | None = None
+    latency_us: int | None = None
+    ttft_us: int | None = None
+    committed: bool = False
+    attempts: list[AttemptRecord] = []
+    skipped: list[SkipRecord] = []
+    verdicts: list[VerdictRecord] = []
+    dropped: list[str] = []
+    sources: list[str] = []
+    request_body: bytes | None = None
+    response_body: bytes | None = None
+    snapshot: str = ""
+    peer: str = ""
+
+
+class GapRecord(msgspec.Struct, array_like=True, gc=False):
+    """Records that could not be kept: how many, why, between which wall times (ns)."""
+
+    since_ns: int
+    until_ns: int
+    lost: int
+    why: str

@@ -1,0 +1,88 @@
+"""The compiled, immutable configuration a worker serves from. Swapped whole; each call pins one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from headgate.core.ports import Deadlines, Endpoint, Policy, PromptProgram, Retriever
+from headgate.core.types import ArtifactRef, Price
+
+
+class Target(msgspec.Struct, frozen=True):
+    """provider x model: the unit of health. `abilities` None where unknown; `context` is the window in tokens."""
+
+    provider: str
+    model: str
+    endpoint: Endpoint
+    price: Price | None = None
+    context: int | None = None
+    max_output: int | None = None
+    abilities: frozenset[str] | None = None
+
+    def __str__(self) -> str:
+        """`openai/gpt-4o-mini`."""
+        return f"{self.provider}/{self.model}"
+
+
+class Route(msgspec.Struct, frozen=True):
+    """Whom to ask, in order. `ref` is None for a route made from the tier table."""
+
+    targets: tuple[Target, ...]
+    ref: ArtifactRef | None = None
+    deadlines: Deadlines = Deadlines()
+    attempts: int = 3
+
+
+class Release(msgspec.Struct, frozen=True):
+    """`support#17`: one version of each artifact an app uses. `prompts` maps the name within the app to a program."""
+
+    app: str
+    number: int
+    prompts: Mapping[str, PromptProgram]
+    route: Route
+    policy: Policy
+    pins: tuple[ArtifactRef, ...]
+    retriever: Retriever | None = None
+
+    def __str__(self) -> str:
+        """`support#17`."""
+        return f"{self.app}#{self.number}"
+
+
+class App(msgspec.Struct, frozen=True):
+    """What a client addresses as its model. `bodies`: none or full. `unregistered`: allow or deny."""
+
+    name: str
+    owners: tuple[str, ...]
+    channels: Mapping[str, Release]
+    default_channel: str
+    unregistered: str = "allow"
+    bodies: str = "none"
+
+
+class DirectRoutes(Protocol):
+    """Routes for models addressed by their own name rather than through an app."""
+
+    def route(self, model: str) -> Route | None:
+        """The requested target first, then its peers of the same tier; None for a model nobody serves."""
+        ...
+
+    def models(self) -> list[tuple[str, str]]:
+        """(model, provider) pairs known by name."""
+        ...
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """Everything a call needs to be answered. `digest` is the SHA-256 of the sources it was compiled from."""
+
+    digest: str
+    loaded_ns: int
+    apps: Mapping[str, App]
+    direct: DirectRoutes
+    policy: Policy
+    endpoints: Mapping[str, Endpoint]
+    bodies: str = "none"
+    journal_full: str = "serve"

@@ -1,0 +1,84 @@
+"""Small shared types: JSON trees, artifact references, targets, prices."""
+
+from __future__ import annotations
+
+from typing import TypeAlias, cast
+
+import msgspec
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+JsonObject: TypeAlias = "dict[str, Json]"
+Header: TypeAlias = "tuple[bytes, bytes]"
+
+
+class ArtifactRef(msgspec.Struct, frozen=True, gc=False):
+    """One version of one artifact: `kind/name@1.4.2` and the SHA-256 digest (hex) of its canonical content."""
+
+    kind: str
+    name: str
+    version: str
+    digest: str
+
+    def __str__(self) -> str:
+        """The address people type: `prompt/support@1.4.2`."""
+        return f"{self.kind}/{self.name}@{self.version}"
+
+
+class Price(msgspec.Struct, frozen=True, gc=False):
+    """US dollars per million tokens. None means the vendor's price is not known to us, never free."""
+
+    input: float | None = None
+    output: float | None = None
+    cached_input: float | None = None
+    cache_write: float | None = None
+
+
+class Usage(msgspec.Struct, gc=False):
+    """Tokens of one answer. `input` includes cache reads and writes, `output` includes reasoning. None: not told."""
+
+    input: int | None = None
+    output: int | None = None
+    cached: int | None = None
+    cache_write: int | None = None
+    reasoning: int | None = None
+    estimated: bool = False
+
+
+def money(price: Price | None, usage: Usage) -> float | None:
+    """US dollars of one answer; None where a price or a count that matters is unknown."""
+    if price is None or price.input is None or price.output is None or usage.input is None or usage.output is None:
+        return None
+    cached, written = usage.cached or 0, usage.cache_write or 0
+    cached_rate = price.input if price.cached_input is None else price.cached_input
+    write_rate = price.input if price.cache_write is None else price.cache_write
+    plain = max(usage.input - cached - written, 0)
+    return (plain * price.input + cached * cached_rate + written * write_rate + usage.output * price.output) / 1e6
+
+
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """Where a provider listens. A secret is bound to its origin and is never sent to another."""
+
+    scheme: str
+    host: str
+    port: int
+    allow_private: bool = False
+
+
+def as_object(value: object) -> dict[str, Json] | None:
+    """The value as a JSON object, or None where it is something else."""
+    return cast("dict[str, Json]", value) if isinstance(value, dict) else None
+
+
+def as_list(value: object) -> list[Json] | None:
+    """The value as a JSON array, or None where it is something else."""
+    return cast("list[Json]", value) if isinstance(value, list) else None
+
+
+def as_text(value: object) -> str | None:
+    """The value as a string, or None where it is something else."""
+    return value if isinstance(value, str) else None
+
+
+def as_int(value: object) -> int | None:
+    """The value as an integer (booleans are not), or None where it is something else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

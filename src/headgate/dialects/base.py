@@ -1,0 +1,212 @@
+"""What a dialect can do. One object per dialect, stateless; readers and writers hold the state of one answer.
+
+A dialect is pure: bytes in, types out, and back. It knows nothing of sockets, keys or policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from headgate.core.chat import Begin, ChatRequest, Delta, Frame
+from headgate.core.errors import HeadgateError, InvalidRequest, UpstreamError
+from headgate.core.stages import Asked
+from headgate.core.types import Header, Json
+
+JSON_DEPTH_MAX = 64
+EXTRA_FIELD = "headgate"
+CHARS_PER_TOKEN = 4  # a rough measure for reservations and for usage nobody told us
+
+
+class Carried(msgspec.Struct):
+    """A body in a target's dialect, and the names of what could not be carried over."""
+
+    body: bytes
+    dropped: list[str]
+
+
+class Read(msgspec.Struct):
+    """A request read into canonical types, and the names of fields that have no canonical place."""
+
+    chat: ChatRequest
+    dropped: list[str]
+
+
+class Sent(msgspec.Struct):
+    """What a same-dialect stream has shown its client so far: enough to end it properly by ourselves.
+
+    `begin` is the first Begin delta that went out, `open_block` the content block left open, `content` whether any
+    content was shown, `choices` the choices seen.
+    """
+
+    begin: Begin | None = None
+    open_block: int | None = None
+    content: bool = False
+    choices: int = 1
+
+
+class AnswerMeta(msgspec.Struct):
+    """What a writer puts where the provider's answer has no counterpart. `created_s`: Unix seconds."""
+
+    call_id: str
+    model: str
+    created_s: int
+    wants_usage: bool = True
+
+
+class AnswerReader(Protocol):
+    """Reads one provider's answer, streamed or whole, into frames."""
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """Frames completed by `data`; a non-streamed body yields none before the end.
+
+        Every provider byte of a streamed answer is in exactly one frame's `wire` (up to `drop`ped frames).
+        Raises UpstreamError: malformed_response, server_error, overloaded, rate_limited (an in-band error event),
+        response_too_large.
+        """
+        ...
+
+    def end(self) -> list[Frame]:
+        """The body ended cleanly: the remaining frames.
+
+        Raises UpstreamError: truncated where the dialect's end marker or a finish reason is missing,
+        empty_answer where there is no choice, malformed_response where it is not this dialect's JSON.
+        """
+        ...
+
+
+class AnswerWriter(Protocol):
+    """Renders deltas in its dialect. Streamed: SSE bytes per call. Whole: everything on `end`."""
+
+    def write(self, deltas: Sequence[Delta]) -> bytes:
+        """Bytes to send now; may be empty."""
+        ...
+
+    def end(self) -> bytes:
+        """The closing bytes: terminator of a stream, or the whole body."""
+        ...
+
+    def cut(self, error: HeadgateError | None) -> bytes:
+        """End early: with the dialect's policy finish where `error` is None, else with its in-band error.
+
+        Whole answers: the complete body (policy finish only; errors of whole answers are `error_body`).
+        """
+        ...
+
+
+class Dialect(Protocol):
+    """One wire format, both directions, request and answer."""
+
+    name: str
+
+    # -- requests
+    def ask(self, body: bytes, path_model: str | None, path_stream: bool) -> Asked:
+        """Reads a client's body just far enough. Hot path: one typed decode, nothing else for a plain call.
+
+        Raises InvalidRequest (malformed JSON, invalid UTF-8, wrong types, missing fields, depth over JSON_DEPTH_MAX)
+        with `param` naming the field. Unknown fields and unknown content part types pass: the vendor adds new ones
+        every month, and they are none of our business where the target speaks the same dialect.
+        """
+        ...
+
+    def system_text(self, asked: Asked) -> str | None:
+        """The system prompt as one string, for the fingerprint of unregistered prompts; None where there is none."""
+        ...
+
+    def add_prompt(self, asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> bytes:
+        """The client's body with rendered prompt `messages` (role, text) put before the client's own, and model
+        `settings` (canonical names of ChatRequest: temperature, max_tokens, ...) filled in where the client said
+        nothing. System texts go where the dialect keeps them."""
+        ...
+
+    def read_request(self, body: bytes, stream: bool) -> Read:
+        """Client body to canonical. Raises InvalidRequest, CannotCarry."""
+        ...
+
+    def write_request(self, chat: ChatRequest, model: str, abilities: frozenset[str] | None) -> Carried:
+        """Canonical to a body for `model`. What has no place is dropped and named (dotted paths in the CLIENT's
+        terms are not known here: use canonical names such as `temperature`, `logprobs`, `reasoning.signature`).
+
+        Raises CannotCarry where the request would lose its meaning (an image to a text-only model, a forced tool
+        choice or a JSON schema that the target cannot express, n > 1 where only one answer is possible).
+        """
+        ...
+
+    def splice_request(self, body: bytes, asked: Asked, model: str) -> bytes:
+        """Same dialect: the client's bytes, with the model name replaced where it differs and, on streams, usage
+        asked for where the client did not. Returns `body` itself where nothing differs."""
+        ...
+
+    def request_target(self, model: str, stream: bool) -> str:
+        """The path below the provider's base URL, `/chat/completions`."""
+        ...
+
+    # -- answers
+    def reader(self, stream: bool, keep_usage: bool) -> AnswerReader:
+        """`keep_usage` False: usage frames we asked for are marked `drop`."""
+        ...
+
+    def writer(self, stream: bool, meta: AnswerMeta) -> AnswerWriter:
+        """Renders another dialect's answer in this one."""
+        ...
+
+    def patch(self, frame: Frame) -> bytes:
+        """The frame's wire bytes with its deltas' text in place of the original (a guardrail rewrote it).
+
+        Deltas correspond one to one to those the reader produced. Anything that would leak the original text
+        (logprobs, citations) is removed.
+        """
+        ...
+
+    def cut(self, sent: Sent, meta: AnswerMeta, error: HeadgateError | None) -> bytes:
+        """Same-dialect stream: the bytes that end it after `sent`, with the dialect's policy finish where `error` is
+        None, else with its typed in-band error and no finish reason."""
+        ...
+
+    # -- errors
+    def error_body(self, error: HeadgateError, call_id: str | None) -> bytes:
+        """The JSON body of an error answer as this vendor's SDK expects it. An UpstreamError with `body` set and
+        kind client_fault from the same dialect is passed verbatim by the edge, not here."""
+        ...
+
+    def read_error(self, status: int, headers: Sequence[Header], body: bytes) -> UpstreamError:
+        """What this vendor's non-2xx answer means (never raises; HTML and empty bodies included)."""
+        ...
+
+
+def limit_depth(body: bytes, tree: object) -> None:
+    """Refuses JSON nested deeper than JSON_DEPTH_MAX. Cheap for flat bodies: counts brackets before it walks.
+
+    Raises InvalidRequest.
+    """
+    if body.count(b"[") + body.count(b"{") <= JSON_DEPTH_MAX:
+        return
+    level: list[object] = [tree]
+    for _ in range(JSON_DEPTH_MAX):
+        below: list[object] = []
+        for node in level:
+            if isinstance(node, dict):
+                below.extend(node.values())  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - JSON tree
+            elif isinstance(node, list):
+                below.extend(node)  # pyright: ignore[reportUnknownArgumentType] - JSON tree
+        if not below:
+            return
+        level = below
+    if any(isinstance(node, dict | list) for node in level):
+        raise InvalidRequest(f"JSON is nested deeper than {JSON_DEPTH_MAX} levels")
+
+
+_shallow = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def splice_top_level(body: bytes, changes: Mapping[str, bytes | None]) -> bytes:
+    """Replaces, adds or (None) removes top-level fields of a JSON object; every other value keeps its exact bytes."""
+    fields = _shallow.decode(body)
+    for name, value in changes.items():
+        if value is None:
+            fields.pop(name, None)
+        else:
+            fields[name] = msgspec.Raw(value)
+    return msgspec.json.encode(fields)
