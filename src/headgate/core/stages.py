@@ -53,7 +53,11 @@ class Call:
 
 
 class KeyInfo(msgspec.Struct, frozen=True):
-    """What an API key stands for. Limits None: not limited. `models` empty: any."""
+    """What an API key stands for. Limits None: not limited. `models` empty: any.
+
+    `rpm` and `tpm` are requests and tokens per minute, `concurrency` calls at once. `budget_usd` holds for one
+    `budget_period`: day, month (both UTC calendar) or total.
+    """
 
     id: str
     name: str
@@ -65,6 +69,8 @@ class KeyInfo(msgspec.Struct, frozen=True):
     rpm: int | None = None
     tpm: int | None = None
     budget_usd: float | None = None
+    budget_period: str = "month"
+    concurrency: int | None = None
 
 
 class Admitted(msgspec.Struct, frozen=True, gc=False):

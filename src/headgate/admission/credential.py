@@ -1,0 +1,63 @@
+"""The one place that reads a credential from a request, whatever form it came in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import unquote_plus
+
+from headgate.core.errors import InvalidRequest
+from headgate.core.types import Header
+
+CREDENTIAL_CHARS_MAX = 512
+
+_PLAIN = frozenset((b"x-api-key", b"x-goog-api-key"))
+
+
+def credential(headers: Sequence[Header], query: str) -> str | None:
+    """The credential of a request, or None where it shows none.
+
+    Reads `Authorization: Bearer`, `x-api-key`, `x-goog-api-key` (header names in lower case) and `?key=` of
+    the undecoded query. Raises InvalidRequest where two of them disagree, one is malformed, or one is
+    longer than CREDENTIAL_CHARS_MAX: which key to hold a call against must never be a guess.
+    """
+    found: str | None = None
+    for name, value in headers:
+        if name in _PLAIN:
+            shown = value.strip().decode("latin-1")
+        elif name == b"authorization":
+            shown = _bearer(value)
+        else:
+            continue
+        if not shown:
+            continue
+        if found is not None and found != shown:
+            raise InvalidRequest("the request shows more than one API key; send exactly one")
+        found = shown
+    if query and "key=" in query:
+        found = _from_query(query, found)
+    if found is not None and len(found) > CREDENTIAL_CHARS_MAX:
+        raise InvalidRequest(f"the API key is longer than {CREDENTIAL_CHARS_MAX} characters")
+    return found
+
+
+def _bearer(value: bytes) -> str:
+    scheme, _, token = value.strip().partition(b" ")
+    if not scheme:
+        return ""
+    if scheme.lower() != b"bearer":
+        raise InvalidRequest("the Authorization header must read `Bearer <key>`")
+    return token.strip().decode("latin-1")
+
+
+def _from_query(query: str, found: str | None) -> str | None:
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        if name != "key":
+            continue
+        shown = unquote_plus(value).strip()
+        if not shown:
+            continue
+        if found is not None and found != shown:
+            raise InvalidRequest("the request shows more than one API key; send exactly one")
+        found = shown
+    return found

@@ -1,0 +1,201 @@
+"""OpenAI's errors: what a provider's mean, and how ours are said."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from email.utils import parsedate_to_datetime
+
+import msgspec
+
+from headgate.core.errors import HeadgateError, UpstreamError
+from headgate.core.types import Header, Json, as_object, as_text
+
+COOL_MAX_S = 3600.0
+MESSAGE_MAX = 500
+
+_MONEY = frozenset({
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "credit_balance_exhausted",
+    "organization_spend_limit_exceeded",
+    "project_spend_limit_exceeded",
+    "organization_usage_limit_exceeded",
+})  # fmt: skip
+_GONE = frozenset({"model_not_found", "model_decommissioned", "deploymentnotfound", "deployment_not_found"})
+_TOO_LONG = ("context_length_exceeded", "maximum context length", "context window", "prompt is too long")
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "invalid_request_error",
+    429: "rate_limit_error",
+}
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def error_object(error: HeadgateError) -> dict[str, object]:
+    """The body of an error answer, and of an error inside a stream."""
+    kind = _TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "api_error")
+    return {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.reason}}
+
+
+def read_error(status: int, headers: Sequence[Header], body: bytes) -> UpstreamError:
+    """What a non-2xx answer means. Never raises: HTML, cut JSON and empty bodies are answers too."""
+    detail = _detail(body)
+    code, text = _code(detail), _text(detail)
+    kind = _kind(status, code, text)
+    if kind in ("client_fault", "auth_failed") and body.lstrip()[:1] == b"<":
+        kind = "malformed_response"  # a page from something between us and the provider
+    message = f"the provider answered {status}"
+    if code:
+        message += f" ({code[:64]})"
+    if kind in ("client_fault", "context_too_long") and text:
+        message = text[:MESSAGE_MAX]  # the caller's own request is at fault: let it read what is wrong
+    return UpstreamError(
+        kind,
+        message,
+        attempt_status=status,
+        cool_s=_cool_s(headers, text) if kind in _COOLED else None,
+        body=body if kind in ("client_fault", "context_too_long") and detail is not None else None,
+    )
+
+
+_COOLED = frozenset({"rate_limited", "quota_exhausted", "overloaded", "server_error"})
+
+
+def read_stream_error(error: object) -> UpstreamError:
+    """What an `error` object inside a 200 answer means: always the provider's fault, whatever it claims."""
+    detail = as_object(error)
+    code, text = _code(detail), _text(detail) or (as_text(error) or "")
+    number = detail.get("code") if detail is not None else None
+    status = int(number) if isinstance(number, int | str) and str(number).isdecimal() else 0
+    kind = _kind(status, code, text)
+    if kind not in ("rate_limited", "quota_exhausted", "overloaded", "context_too_long"):
+        kind = "server_error"
+    suffix = f" ({code[:64]})" if code else ""
+    return UpstreamError(kind, f"the provider reported an error inside its answer{suffix}", cool_s=_said_s(text))
+
+
+def _detail(body: bytes) -> dict[str, Json] | None:
+    """The `error` object of a body; compatible servers also send a string, or the fields at the top."""
+    try:
+        tree = as_object(msgspec.json.decode(body))
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    if tree is None:
+        return None
+    error = tree.get("error")
+    if isinstance(error, str):
+        return {"message": error}
+    return as_object(error) or tree
+
+
+def _code(detail: dict[str, Json] | None) -> str:
+    """The most exact machine-readable word, lower case."""
+    if detail is None:
+        return ""
+    for name in ("code", "type", "status"):
+        word = as_text(detail.get(name))
+        if word and not word.isdecimal():
+            return word.lower()
+    return ""
+
+
+def _text(detail: dict[str, Json] | None) -> str:
+    if detail is None:
+        return ""
+    return as_text(detail.get("message")) or as_text(detail.get("detail")) or ""
+
+
+def _kind(status: int, code: str, text: str) -> str:
+    lower = text.lower()
+    if code in _MONEY or status == 402:
+        return "quota_exhausted"
+    if status < 500 and (code in _TOO_LONG or any(mark in lower for mark in _TOO_LONG)):
+        return "rate_limited" if status == 429 else "context_too_long"
+    if status == 429 or code in ("rate_limit_exceeded", "rate_limit_error", "too_many_requests", "tokens", "requests"):
+        return "quota_exhausted" if "exceeded your current quota" in lower else "rate_limited"
+    if status in (401, 403):
+        return "auth_failed"
+    if status in (404, 410) or (status < 500 and code in _GONE):
+        return "model_gone"
+    if status in (503, 529) or code in ("overloaded", "overloaded_error", "server_overloaded", "slow_down"):
+        return "overloaded"
+    if status >= 500 or status in (408, 409, 425):
+        return "server_error"
+    return "client_fault" if status >= 400 else "malformed_response"
+
+
+# -- how long to leave it alone ------------------------------------------------------------------------------------
+
+
+def _bounded(seconds: float) -> float | None:
+    """Within [0, COOL_MAX_S]; None for what is no waiting time."""
+    if math.isnan(seconds) or seconds < 0:
+        return None
+    return min(seconds, COOL_MAX_S)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _duration_s(text: str) -> float | None:
+    """`20ms`, `1.2s`, `6m0s`, `1h2m` in seconds; a trailing full stop is forgiven."""
+    total, digits, unit = 0.0, "", ""
+    for char in text.rstrip(".,") + "0":
+        if char.isdigit() or char == ".":
+            if unit:
+                value, factor = _number(digits), _UNITS_S.get(unit)
+                if value is None or factor is None:
+                    return None
+                total, digits, unit = total + value * factor, "", ""
+            digits += char
+        else:
+            unit += char
+    return total if digits == "0" and total else None
+
+
+def _said_s(text: str) -> float | None:
+    """The delay a message speaks of: "Please try again in 1.2s"."""
+    _, found, rest = text.partition("try again in ")
+    seconds = _duration_s(rest.split(" ", 1)[0]) if found else None
+    return None if seconds is None else _bounded(seconds)
+
+
+def _cool_s(headers: Sequence[Header], text: str) -> float | None:
+    """Seconds to leave the target alone: what the headers say, else what the message says."""
+    named = {name.lower(): value.decode("latin-1").strip() for name, value in headers}
+    milliseconds = _number(named.get(b"retry-after-ms", ""))
+    if milliseconds is not None:
+        return _bounded(milliseconds / 1000)
+    after = named.get(b"retry-after")
+    if after:
+        seconds = _number(after)
+        return _bounded(seconds) if seconds is not None else _date_s(after, named.get(b"date"))
+    said = _said_s(text)
+    if said is not None:
+        return said
+    for what in (b"requests", b"tokens"):
+        if named.get(b"x-ratelimit-remaining-" + what) == "0":
+            reset = _duration_s(named.get(b"x-ratelimit-reset-" + what, ""))
+            if reset is not None:
+                return _bounded(reset)
+    return None
+
+
+def _date_s(after: str, date: str | None) -> float | None:
+    """An HTTP date as seconds from the answer's own `date`, so that no clock is needed."""
+    if date is None:
+        return None
+    try:
+        return _bounded((parsedate_to_datetime(after) - parsedate_to_datetime(date)).total_seconds())
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,54 @@
+"""Reading JSON trees of unknown shape without surprises."""
+
+from __future__ import annotations
+
+from typing import TypeAlias, cast
+
+import orjson
+
+Tree: TypeAlias = "dict[str, object]"
+
+
+def tree(value: object) -> Tree:
+    """The value as an object; an empty one where it is something else."""
+    return cast(Tree, value) if isinstance(value, dict) else {}
+
+
+def items(value: object) -> list[object]:
+    """The value as an array; an empty one where it is something else."""
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def trees(value: object) -> list[Tree]:
+    """The objects among an array's elements."""
+    return [tree(item) for item in items(value) if isinstance(item, dict)]
+
+
+def text(value: object) -> str:
+    """The value as a string; empty where it is something else."""
+    return value if isinstance(value, str) else ""
+
+
+def whole(value: object) -> int | None:
+    """The value as an integer (booleans are none); None where it is something else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def dump(value: object) -> bytes:
+    """Compact JSON bytes."""
+    return orjson.dumps(value)
+
+
+def strings(value: object) -> list[str]:
+    """Every string value of a tree, depth first, keys left out. The input's depth is bounded by the JSON parser."""
+    found: list[str] = []
+    waiting: list[object] = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            found.append(one)
+        elif isinstance(one, dict):
+            waiting.extend(tree(one).values())
+        elif isinstance(one, list):
+            waiting.extend(items(one))
+    return found

@@ -1,0 +1,1 @@
+"""The control store's schema, one step per file in `versions/`."""

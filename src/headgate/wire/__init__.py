@@ -1,0 +1,1 @@
+"""Protocols without policy: HTTP in and out, server-sent events, clocks, entropy, name resolution."""

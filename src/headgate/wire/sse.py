@@ -1,0 +1,105 @@
+"""Server-sent events, sans-IO and byte-exact: every byte fed in comes out in exactly one event's `wire`.
+
+Newlines are LF, CRLF or CR, also mixed; events may be cut anywhere (WHATWG HTML, section 9.2).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+EVENT_BYTES_MAX = 16 * 1024 * 1024
+_BOM = b"\xef\xbb\xbf"
+
+
+class Event(NamedTuple):
+    """One event. `data` is empty for comments and keep-alives; `name` is its `event:` field or empty."""
+
+    wire: bytes
+    data: bytes
+    name: bytes
+
+
+class SseParser:
+    """Cuts a byte stream into events."""
+
+    __slots__ = ("_limit", "_rest", "_seen")
+
+    def __init__(self, limit: int = EVENT_BYTES_MAX) -> None:
+        self._rest = b""
+        self._seen = 0  # bytes of the rest that hold no event's end: long events are scanned once
+        self._limit = limit
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events completed by `data`. Raises ValueError for an event over the limit."""
+        buffer = self._rest + data if self._rest else data
+        events: list[Event] = []
+        if b"\r" in buffer or buffer.startswith((b"\n", _BOM)):
+            at = self._slow(buffer, events)
+        else:
+            at = self._fast(buffer, events)
+        self._rest = buffer[at:] if at else buffer
+        if len(self._rest) > self._limit:
+            raise ValueError(f"an event is longer than {self._limit} bytes")
+        return events
+
+    def end(self) -> bytes:
+        """What is left when the stream ends: an unfinished event or stray newlines."""
+        rest, self._rest, self._seen = self._rest, b"", 0
+        return rest
+
+    def _fast(self, buffer: bytes, events: list[Event]) -> int:
+        """LF only, no blank lines in front: each event ends at the first double newline."""
+        at = 0
+        scan = max(self._seen - 1, 0)
+        while (stop := buffer.find(b"\n\n", scan)) >= 0:
+            stop += 2
+            events.append(parse(buffer[at:stop]))
+            at = scan = stop
+            if buffer.startswith(b"\n", at):
+                return self._slow(buffer, events, at)
+        self._seen = len(buffer) - at
+        return at
+
+    def _slow(self, buffer: bytes, events: list[Event], at: int = 0) -> int:
+        self._seen = 0
+        while stop := _event_end(buffer, at):
+            events.append(parse(buffer[at:stop]))
+            at = stop
+        return at
+
+
+def _event_end(buffer: bytes, at: int) -> int:
+    """Where the event that starts at `at` ends; 0 where it is not complete. Blank lines in front belong to it."""
+    content = False
+    while True:
+        lf = buffer.find(b"\n", at)
+        cr = buffer.find(b"\r", at, None if lf < 0 else lf)
+        stop = lf if cr < 0 else cr
+        if stop < 0:
+            return 0
+        after = stop + 1
+        if cr >= 0 and buffer.startswith(b"\n", after):
+            after += 1
+        if stop > at:
+            content = True
+        elif content:
+            return after
+        at = after
+
+
+def parse(wire: bytes) -> Event:
+    """The event in one block of lines, complete or not."""
+    if wire.startswith(b"data: ") and wire.find(b"\n") == len(wire) - 2 and b"\r" not in wire:
+        return Event(wire, wire[6:-2], b"")
+    name = b""
+    data: list[bytes] = []
+    text = wire.removeprefix(_BOM)
+    if b"\r" in text:
+        text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    for line in text.split(b"\n"):
+        field, _, value = line.partition(b":")
+        if field == b"data":
+            data.append(value.removeprefix(b" "))
+        elif field == b"event":
+            name = value.removeprefix(b" ")
+    return Event(wire, b"\n".join(data), name)
