@@ -48,12 +48,16 @@ class Sent(msgspec.Struct):
 
 
 class AnswerMeta(msgspec.Struct):
-    """What a writer puts where the provider's answer has no counterpart. `created_s`: Unix seconds."""
+    """What a writer puts where the provider's answer has no counterpart. `created_s`: Unix seconds.
+
+    `origin` is the dialect the deltas come from: signatures are carried through the client under that name.
+    """
 
     call_id: str
     model: str
     created_s: int
     wants_usage: bool = True
+    origin: str = ""
 
 
 class AnswerReader(Protocol):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from email.utils import parsedate_to_datetime
 
 import msgspec
 
 from headgate.core.errors import HeadgateError, UpstreamError
 from headgate.core.types import Header, Json, as_object, as_text
+from headgate.dialects.cooling import bounded, duration_s, named, retry_after_s, said_s
 
-COOL_MAX_S = 3600.0
 MESSAGE_MAX = 500
 
 _MONEY = frozenset({
@@ -34,7 +32,6 @@ _TYPES = {
     413: "invalid_request_error",
     429: "rate_limit_error",
 }
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def error_object(error: HeadgateError) -> dict[str, object]:
@@ -77,7 +74,7 @@ def read_stream_error(error: object) -> UpstreamError:
     if kind not in ("rate_limited", "quota_exhausted", "overloaded", "context_too_long"):
         kind = "server_error"
     suffix = f" ({code[:64]})" if code else ""
-    return UpstreamError(kind, f"the provider reported an error inside its answer{suffix}", cool_s=_said_s(text))
+    return UpstreamError(kind, f"the provider reported an error inside its answer{suffix}", cool_s=said_s(text))
 
 
 def _detail(body: bytes) -> dict[str, Json] | None:
@@ -130,72 +127,17 @@ def _kind(status: int, code: str, text: str) -> str:
     return "client_fault" if status >= 400 else "malformed_response"
 
 
-# -- how long to leave it alone ------------------------------------------------------------------------------------
-
-
-def _bounded(seconds: float) -> float | None:
-    """Within [0, COOL_MAX_S]; None for what is no waiting time."""
-    if math.isnan(seconds) or seconds < 0:
-        return None
-    return min(seconds, COOL_MAX_S)
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _duration_s(text: str) -> float | None:
-    """`20ms`, `1.2s`, `6m0s`, `1h2m` in seconds; a trailing full stop is forgiven."""
-    total, digits, unit = 0.0, "", ""
-    for char in text.rstrip(".,") + "0":
-        if char.isdigit() or char == ".":
-            if unit:
-                value, factor = _number(digits), _UNITS_S.get(unit)
-                if value is None or factor is None:
-                    return None
-                total, digits, unit = total + value * factor, "", ""
-            digits += char
-        else:
-            unit += char
-    return total if digits == "0" and total else None
-
-
-def _said_s(text: str) -> float | None:
-    """The delay a message speaks of: "Please try again in 1.2s"."""
-    _, found, rest = text.partition("try again in ")
-    seconds = _duration_s(rest.split(" ", 1)[0]) if found else None
-    return None if seconds is None else _bounded(seconds)
-
-
 def _cool_s(headers: Sequence[Header], text: str) -> float | None:
     """Seconds to leave the target alone: what the headers say, else what the message says."""
-    named = {name.lower(): value.decode("latin-1").strip() for name, value in headers}
-    milliseconds = _number(named.get(b"retry-after-ms", ""))
-    if milliseconds is not None:
-        return _bounded(milliseconds / 1000)
-    after = named.get(b"retry-after")
-    if after:
-        seconds = _number(after)
-        return _bounded(seconds) if seconds is not None else _date_s(after, named.get(b"date"))
-    said = _said_s(text)
-    if said is not None:
-        return said
+    known = named(headers)
+    asked = retry_after_s(known)
+    if asked is None:
+        asked = said_s(text)
+    if asked is not None:
+        return asked
     for what in (b"requests", b"tokens"):
-        if named.get(b"x-ratelimit-remaining-" + what) == "0":
-            reset = _duration_s(named.get(b"x-ratelimit-reset-" + what, ""))
+        if known.get(b"x-ratelimit-remaining-" + what) == "0":
+            reset = duration_s(known.get(b"x-ratelimit-reset-" + what, ""))
             if reset is not None:
-                return _bounded(reset)
+                return bounded(reset)
     return None
-
-
-def _date_s(after: str, date: str | None) -> float | None:
-    """An HTTP date as seconds from the answer's own `date`, so that no clock is needed."""
-    if date is None:
-        return None
-    try:
-        return _bounded((parsedate_to_datetime(after) - parsedate_to_datetime(date)).total_seconds())
-    except (ValueError, TypeError):
-        return None
