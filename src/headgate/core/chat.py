@@ -105,7 +105,7 @@ class ReasoningRequest(msgspec.Struct):
 
 
 class ChatRequest(msgspec.Struct):
-    """A whole request. None means not said. `metadata` and the rest only where some other dialect has a place for it."""
+    """A whole request. None means not said. Holds what at least two dialects have a place for."""
 
     messages: list[Message]
     system: list[Text] = []
@@ -199,9 +199,7 @@ class UsageDelta(msgspec.Struct, tag="usage"):
     usage: Usage
 
 
-Delta: TypeAlias = (
-    "Begin | TextDelta | RefusalDelta | ReasoningDelta | ToolStart | ToolArgs | Finish | UsageDelta"
-)
+Delta: TypeAlias = "Begin | TextDelta | RefusalDelta | ReasoningDelta | ToolStart | ToolArgs | Finish | UsageDelta"
 
 
 class Frame(msgspec.Struct):

@@ -11,7 +11,7 @@ _PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
 class CallIds:
     """Mints `call_` + 26 characters: 48 bits of milliseconds, then 80 random bits. Sorts by time."""
 
-    __slots__ = ("_clock", "_entropy", "_pool", "_at")
+    __slots__ = ("_at", "_clock", "_entropy", "_pool")
 
     def __init__(self, clock: Clock, entropy: Entropy) -> None:
         self._clock = clock

@@ -125,7 +125,9 @@ class Endpoint(Protocol):
     name: str
     dialect: str
 
-    def request(self, model: str, stream: bool, body: bytes, extra: Sequence[Header], within: Deadlines) -> OutboundRequest:
+    def request(
+        self, model: str, stream: bool, body: bytes, extra: Sequence[Header], within: Deadlines
+    ) -> OutboundRequest:
         """The HTTP request for `body`; `extra` are client headers that may pass (beta flags, API version)."""
         ...
 

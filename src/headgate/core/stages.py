@@ -25,8 +25,8 @@ class Call:
     """
 
     __slots__ = (
-        "id", "received_ns", "started_ns", "dialect", "snapshot", "path_model", "path_stream", "query",
-        "headers", "body", "credential", "peer", "record",
+        "body", "credential", "dialect", "headers", "id", "path_model", "path_stream", "peer", "query", "received_ns",
+        "record", "snapshot", "started_ns",
     )  # fmt: skip
 
     def __init__(self, id: str, dialect: str, snapshot: Snapshot, record: CallRecord, started_ns: int) -> None:

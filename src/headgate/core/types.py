@@ -6,7 +6,7 @@ from typing import TypeAlias, cast
 
 import msgspec
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 JsonObject: TypeAlias = "dict[str, Json]"
 Header: TypeAlias = "tuple[bytes, bytes]"
 

@@ -1,0 +1,62 @@
+"""Which app, release and channel answer; pure over the call's snapshot."""
+
+from __future__ import annotations
+
+from headgate.core.errors import NotFound
+from headgate.core.snapshot import App, Release
+from headgate.core.stages import Admitted, Asked, Selected
+from headgate.dialects import DIALECTS
+from headgate.releases.compile import DEFAULT_PROMPT
+
+
+class Releases:
+    """Stateless: everything comes with the call."""
+
+    def select(self, admitted: Admitted) -> Selected:
+        """Reads the body just far enough to know who is asked. Raises InvalidRequest, NotFound."""
+        call = admitted.call
+        asked = DIALECTS[call.dialect].ask(call.body, call.path_model, call.path_stream)
+        record = call.record
+        record.model_asked = asked.model
+        record.stream = asked.stream
+        snapshot = call.snapshot
+        app_name, _, prompt = asked.model.partition("/")
+        app = snapshot.apps.get(app_name)
+        if app is not None:
+            return _of_app(admitted, asked, app, prompt)
+        if asked.channel is not None:
+            raise NotFound(f"`{asked.model}` is not an app, so it has no channel `{asked.channel}`", param="model")
+        route = snapshot.direct.route(asked.model)
+        if route is None:
+            raise NotFound(
+                f"there is no app and no model `{asked.model}`; GET /v1/models lists what is served", param="model"
+            )
+        return Selected(admitted, asked, route)
+
+
+def _of_app(admitted: Admitted, asked: Asked, app: App, prompt: str) -> Selected:
+    channel = asked.channel or app.default_channel
+    release = app.channels.get(channel)
+    if release is None:
+        known = ", ".join(sorted(app.channels))
+        raise NotFound(f"app `{app.name}` has no channel `{channel}`; it has {known}", param="headgate.channel")
+    record = admitted.call.record
+    record.app = app.name
+    record.channel = channel
+    record.release = str(release)
+    return Selected(admitted, asked, release.route, app, release, _prompt(app, release, prompt))
+
+
+def _prompt(app: App, release: Release, wanted: str) -> str | None:
+    """The prompt's name within the app; an app's only prompt needs no name."""
+    if wanted:
+        if wanted not in release.prompts:
+            known = ", ".join(sorted(release.prompts)) or "none"
+            raise NotFound(f"app `{app.name}` has no prompt `{wanted}` in {release}; it has {known}", param="model")
+        return wanted
+    if DEFAULT_PROMPT in release.prompts:
+        return DEFAULT_PROMPT
+    if len(release.prompts) > 1:
+        known = ", ".join(f"{app.name}/{name}" for name in sorted(release.prompts))
+        raise NotFound(f"app `{app.name}` holds several prompts; ask for one of {known}", param="model")
+    return next(iter(release.prompts), None)
