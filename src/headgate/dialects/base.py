@@ -18,6 +18,8 @@ from headgate.core.types import Header, Json
 JSON_DEPTH_MAX = 64
 EXTRA_FIELD = "headgate"
 CHARS_PER_TOKEN = 4  # a rough measure for reservations and for usage nobody told us
+# what `write_request` asks about a target's model, where it is known at all
+ABILITIES = frozenset({"images", "documents", "audio", "tools", "json_schema", "reasoning", "sampling"})
 
 
 class Carried(msgspec.Struct):
