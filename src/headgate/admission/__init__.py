@@ -3,6 +3,7 @@
 from headgate.admission.credential import credential
 from headgate.admission.desk import KeyDesk, NewKey
 from headgate.admission.files import KeySource, load_pepper
+from headgate.admission.handlers import handlers
 from headgate.admission.keys import KeyRing, Peppered
 from headgate.admission.ports import KeyStore, SpendSource
 from headgate.admission.service import Admission, Reservation
@@ -18,5 +19,6 @@ __all__ = [
     "Reservation",
     "SpendSource",
     "credential",
+    "handlers",
     "load_pepper",
 ]

@@ -85,6 +85,10 @@ class KeyDesk:
         """The keys as they were published last."""
         return self._ring
 
+    def now_ns(self) -> int:
+        """The desk's wall clock."""
+        return self._clock.now_ns()
+
     def open(self) -> str | None:
         """Publish what is stored.
 
@@ -170,9 +174,7 @@ class KeyDesk:
             if starts_ns not in by_start:
                 by_start[starts_ns] = self._spending.spent_since(starts_ns)
             spent = by_start[starts_ns].get(info.id)
-            spends[info.id] = (
-                Spend(starts_ns) if spent is None else msgspec.structs.replace(spent, since_ns=starts_ns)
-            )
+            spends[info.id] = Spend(starts_ns) if spent is None else msgspec.structs.replace(spent, since_ns=starts_ns)
         return spends
 
 

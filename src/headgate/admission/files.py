@@ -84,9 +84,7 @@ def read_keys(folder: Path) -> PublishedKeys:
         body = file.read(KEYS_BYTES_MAX + 1)
     right = "restart the control process, which writes it anew"
     if len(body) > KEYS_BYTES_MAX:
-        raise ConfigError(
-            str(path), f"more than {KEYS_BYTES_MAX} bytes of keys", "delete keys that are not used"
-        )
+        raise ConfigError(str(path), f"more than {KEYS_BYTES_MAX} bytes of keys", "delete keys that are not used")
     try:
         published = _DECODER.decode(body)
     except msgspec.DecodeError as error:

@@ -213,9 +213,7 @@ class Meter:
 
 def limited(info: KeyInfo) -> bool:
     """Whether a key has any limit that needs a meter."""
-    return not (
-        info.rpm is None and info.tpm is None and info.budget_usd is None and info.concurrency is None
-    )
+    return not (info.rpm is None and info.tpm is None and info.budget_usd is None and info.concurrency is None)
 
 
 def _resized(bucket: Bucket | None, per_minute: int | None) -> Bucket | None:

@@ -13,7 +13,8 @@ HeadgateError                     code, HTTP status, retryable, blame
 ├── CannotCarry                   400 cannot_carry: the target's format cannot say what the request says
 ├── UpstreamError                 blame: provider; the codes are listed in the class
 └── GatewayError                  500/503; blame: gateway
-    └── Overloaded                503 overloaded
+    ├── Overloaded                503 overloaded
+    └── StoreUnavailable          503 store_unavailable: never on the request path
 """
 
 from __future__ import annotations
@@ -189,6 +190,13 @@ class Overloaded(GatewayError):
     """A bound of ours is reached: connections, journal, in-flight calls."""
 
     code = "overloaded"
+    status = 503
+
+
+class StoreUnavailable(GatewayError):
+    """A database of the control process cannot be used now: full disk, lock, damage. Trying later may help."""
+
+    code = "store_unavailable"
     status = 503
 
 

@@ -80,6 +80,10 @@ class OutboundRequest(msgspec.Struct):
     body: bytes
     deadlines: Deadlines
 
+    def __repr__(self) -> str:
+        """Where to and how much: the head holds a secret and the body is content."""
+        return f"OutboundRequest({self.origin.host}, {len(self.body)} bytes)"
+
 
 class Inbound(Protocol):
     """A provider's HTTP answer whose head has arrived."""

@@ -25,12 +25,17 @@ class ArtifactRef(msgspec.Struct, frozen=True, gc=False):
 
 
 class Price(msgspec.Struct, frozen=True, gc=False):
-    """US dollars per million tokens. None means the vendor's price is not known to us, never free."""
+    """US dollars per million tokens. None means the vendor's price is not known to us, never free.
+
+    `long` are the prices of a whole call whose input is longer than `long_over` tokens, where the vendor has such.
+    """
 
     input: float | None = None
     output: float | None = None
     cached_input: float | None = None
     cache_write: float | None = None
+    long_over: int | None = None
+    long: Price | None = None
 
 
 class Usage(msgspec.Struct, gc=False):
@@ -46,7 +51,11 @@ class Usage(msgspec.Struct, gc=False):
 
 def money(price: Price | None, usage: Usage) -> float | None:
     """US dollars of one answer; None where a price or a count that matters is unknown."""
-    if price is None or price.input is None or price.output is None or usage.input is None or usage.output is None:
+    if price is None or usage.input is None or usage.output is None:
+        return None
+    if price.long is not None and price.long_over is not None and usage.input > price.long_over:
+        price = price.long
+    if price.input is None or price.output is None:
         return None
     cached, written = usage.cached or 0, usage.cache_write or 0
     cached_rate = price.input if price.cached_input is None else price.cached_input
