@@ -22,6 +22,13 @@ CHARS_PER_TOKEN = 4  # a rough measure for reservations and for usage nobody tol
 ABILITIES = frozenset({"images", "documents", "audio", "tools", "json_schema", "reasoning", "sampling"})
 
 
+class Extra(msgspec.Struct, gc=False):
+    """The `headgate` extra field of a request: the variables of a registered prompt and the channel to take."""
+
+    variables: dict[str, Json] | None = None
+    channel: str | None = None
+
+
 class Carried(msgspec.Struct):
     """A body in a target's dialect, and the names of what could not be carried over."""
 
