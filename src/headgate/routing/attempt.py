@@ -1,0 +1,170 @@
+"""One try at one target: from its answer's head to its end, and what is put on record about it."""
+
+from __future__ import annotations
+
+from headgate.core.chat import Begin, Finish, Frame, RefusalDelta, TextDelta, UsageDelta
+from headgate.core.errors import UpstreamError
+from headgate.core.ports import Clock, Inbound
+from headgate.core.record import AttemptRecord
+from headgate.core.snapshot import Target
+from headgate.core.stages import Call
+from headgate.core.types import Usage, money
+from headgate.dialects.base import AnswerReader
+
+LINGER_S = 0.25  # how long a provider may keep a stream open after its answer is complete
+TOKENS_MAX = 1_000_000_000  # a count beyond this is not a count
+_REQUEST_ID = frozenset({b"x-request-id", b"request-id"})
+_REQUEST_ID_CHARS_MAX = 128
+
+
+class Attempt:
+    """Reads one answer. `refused` is set once the model has begun to refuse, `complete` once the answer has ended."""
+
+    __slots__ = (
+        "_call", "_clock", "_ended", "_first_token_ns", "_inbound", "_reader", "_usage", "complete", "number", "record",
+        "refused", "started_ns", "target",
+    )  # fmt: skip
+
+    def __init__(self, call: Call, target: Target, number: int, why: str, clock: Clock) -> None:
+        self._call = call
+        self._clock = clock
+        self.target = target
+        self.number = number
+        self.started_ns = clock.monotonic_ns()
+        self.record = AttemptRecord(target.provider, target.model, self._us(self.started_ns), why)
+        self.refused = False
+        self.complete = False
+        self._ended = False
+        self._usage: Usage | None = None
+        self._inbound: Inbound | None = None
+        self._reader: AnswerReader | None = None
+        self._first_token_ns: int | None = None
+
+    def answers(self, inbound: Inbound, reader: AnswerReader, first_token_s: float | None) -> None:
+        """The head of a good answer arrived. `first_token_s`: how long from the start its first content may take."""
+        self._inbound = inbound
+        self._reader = reader
+        self.heard(inbound)
+        if first_token_s is not None:
+            self._first_token_ns = self.started_ns + int(first_token_s * 1e9)
+
+    def heard(self, inbound: Inbound) -> None:
+        """Notes status and request id of an answer's head."""
+        self.record.status = inbound.status
+        for name, value in inbound.headers:
+            if name in _REQUEST_ID:
+                self.record.request_id = value[:_REQUEST_ID_CHARS_MAX].decode("ascii", "replace")
+                break
+
+    async def read(self, committed: bool) -> list[Frame] | None:
+        """The frames of the next read that completes any; None at the end.
+
+        Raises UpstreamError: what transport and reader raise; first_token_timeout where only lifecycle events come;
+        bad_tool_call where the model's call was broken and nothing was committed yet.
+        """
+        inbound, reader = self._inbound, self._reader
+        if inbound is None or reader is None or self._ended:
+            return None
+        if self.complete:
+            await self._linger(inbound)
+            return None
+        while True:
+            data = await inbound.read()
+            if data is None:
+                self._ended = True
+                frames = reader.end()
+                inbound.release()
+                self._note(frames, committed)
+                self.complete = True
+                return frames or None
+            frames = reader.feed(data)
+            if frames:
+                self._note(frames, committed)
+                return frames
+            if self._first_token_ns is not None:
+                self._in_time(self._first_token_ns)
+
+    def close(self, outcome: str, error: UpstreamError | None = None) -> None:
+        """The attempt is over; its connection is aborted unless the answer was read to its end. Once only."""
+        record = self.record
+        if record.outcome != "in_flight":
+            return
+        record.outcome = outcome
+        record.ended_us = self._us(self._clock.monotonic_ns())
+        if error is not None:
+            record.error = error.kind
+            record.message = error.message
+            if error.attempt_status is not None:
+                record.status = error.attempt_status
+        usage = self._usage
+        if usage is not None:
+            record.input_tokens = _count(usage.input)
+            record.output_tokens = _count(usage.output)
+            if record.input_tokens is not None and record.output_tokens is not None:
+                record.cost_usd = money(self.target.price, usage)
+
+    def drop(self) -> None:
+        """Nothing more is wanted of the connection."""
+        if self._inbound is not None and not (self._ended and self.complete):
+            self._inbound.abort()
+
+    def _note(self, frames: list[Frame], committed: bool) -> None:
+        record = self.record
+        broken = False
+        for frame in frames:
+            for delta in frame.deltas:
+                kind = type(delta)
+                if kind is TextDelta:
+                    continue
+                if isinstance(delta, UsageDelta):
+                    self._count(delta.usage)
+                elif isinstance(delta, Begin):
+                    record.model_answered = record.model_answered or delta.model
+                elif isinstance(delta, Finish):
+                    self.refused = self.refused or delta.reason == "refusal"
+                    broken = broken or delta.reason == "error"
+                elif isinstance(delta, RefusalDelta):
+                    self.refused = True
+            if frame.content and record.first_token_us is None:
+                record.first_token_us = self._us(self._clock.monotonic_ns())
+                self._first_token_ns = None
+            if frame.last:
+                self.complete = True
+        if broken and not committed:
+            raise UpstreamError("bad_tool_call", "the model's answer was broken off by its provider")
+        if self._first_token_ns is not None:
+            self._in_time(self._first_token_ns)
+
+    def _count(self, usage: Usage) -> None:
+        known = self._usage
+        if known is None:
+            known = self._usage = Usage()
+        for name in ("input", "output", "cached", "cache_write", "reasoning"):
+            value = getattr(usage, name)
+            if value is not None:
+                setattr(known, name, value)
+
+    def _in_time(self, limit_ns: int) -> None:
+        if self._clock.monotonic_ns() > limit_ns:
+            raise UpstreamError("first_token_timeout", "the provider kept the stream open without any content")
+
+    async def _linger(self, inbound: Inbound) -> None:
+        """Reads the rest of a complete answer's body, which frees the connection for the next call."""
+        timer = self._clock.call_later(LINGER_S, inbound.abort)
+        try:
+            while await inbound.read() is not None:
+                pass
+        except UpstreamError:
+            inbound.abort()  # the answer was complete: how its connection ends is of no interest
+        else:
+            inbound.release()
+        finally:
+            timer.cancel()
+        self._ended = True
+
+    def _us(self, now_ns: int) -> int:
+        return (now_ns - self._call.started_ns) // 1000
+
+
+def _count(tokens: int | None) -> int | None:
+    return tokens if tokens is not None and 0 <= tokens <= TOKENS_MAX else None

@@ -1,0 +1,113 @@
+"""From a `route` artifact to the route a snapshot serves from. Every mistake is reported at its line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from headgate.core.artifact import Artifact
+from headgate.core.ports import Deadlines
+from headgate.core.snapshot import Route, Target
+from headgate.core.types import Json, as_int, as_list, as_object, as_text
+from headgate.routing.names import NAME_RULE, usable
+from headgate.routing.targets import TargetFactory
+
+TARGETS_MAX = 16
+ATTEMPTS_MAX = 10
+ATTEMPTS = 3
+# seconds: the least that can work, and the most that a client may be kept waiting
+DEADLINE_BOUNDS = {
+    "connect_s": (0.01, 60.0),
+    "first_token_s": (0.01, 3600.0),
+    "idle_s": (0.01, 3600.0),
+    "total_s": (0.01, 7200.0),
+}
+_FIELDS = ("targets", "deadlines", "attempts")
+
+
+def compile_route(artifact: Artifact, targets: TargetFactory) -> Route:
+    """The route an artifact describes. Raises ConfigError with `file:line`.
+
+    Content: `targets`, a list of `provider/model` or `{provider, model}` in the order they are to be asked;
+    `deadlines` in seconds (`connect_s`, `first_token_s`, `idle_s`, `total_s`); `attempts`, how many targets one call
+    may try.
+    """
+    content = artifact.content
+    _known(artifact, "", content, _FIELDS)
+    return Route(
+        targets=_targets(artifact, content.get("targets"), targets),
+        ref=artifact.ref,
+        deadlines=_deadlines(artifact, content.get("deadlines")),
+        attempts=_attempts(artifact, content.get("attempts", ATTEMPTS)),
+    )
+
+
+def _known(artifact: Artifact, path: str, value: Mapping[str, Json], names: tuple[str, ...]) -> None:
+    for name in value:
+        if name not in names:
+            at = f"{path}.{name}" if path else name
+            raise artifact.fault(at, f"a route has no `{at}`", f"one of {', '.join(names)}")
+
+
+def _targets(artifact: Artifact, value: Json, factory: TargetFactory) -> tuple[Target, ...]:
+    rows = as_list(value)
+    right = "a list such as [openai/gpt-5-mini, anthropic/claude-haiku-5-5]"
+    if not rows:
+        raise artifact.fault("targets", "a route needs `targets`", right)
+    if len(rows) > TARGETS_MAX:
+        raise artifact.fault("targets", f"{len(rows)} targets", f"at most {TARGETS_MAX}")
+    made: list[Target] = []
+    for index, row in enumerate(rows):
+        at = f"targets.{index}"
+        provider, model = _names(artifact, at, row)
+        target = factory.target(provider, model)
+        if target is None:
+            known = ", ".join(factory.providers()) or "none is configured"
+            raise artifact.fault(at, f"there is no provider `{provider}`", f"one of the providers: {known}")
+        if any(str(target) == str(other) for other in made):
+            raise artifact.fault(at, f"`{target}` is listed twice", "each target once")
+        made.append(target)
+    return tuple(made)
+
+
+def _names(artifact: Artifact, at: str, row: Json) -> tuple[str, str]:
+    right = "`provider/model`, or {provider: ..., model: ...}"
+    fields = as_object(row)
+    if fields is not None:
+        _known(artifact, at, fields, ("provider", "model"))
+        provider, model = as_text(fields.get("provider")), as_text(fields.get("model"))
+    else:
+        provider, _, model = (as_text(row) or "").partition("/")
+    if not provider or not model:
+        raise artifact.fault(at, "a target needs a provider and a model", right)
+    if not usable(model):
+        raise artifact.fault(at, "the model's name cannot be sent", NAME_RULE)
+    return provider, model
+
+
+def _deadlines(artifact: Artifact, value: Json) -> Deadlines:
+    if value is None:
+        return Deadlines()
+    fields = as_object(value)
+    if fields is None:
+        raise artifact.fault("deadlines", "`deadlines` is not a mapping", "{first_token_s: 20, total_s: 300}")
+    _known(artifact, "deadlines", fields, tuple(DEADLINE_BOUNDS))
+    seconds: dict[str, float] = {}
+    for name, number in fields.items():
+        low, high = DEADLINE_BOUNDS[name]
+        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+            raise artifact.fault(f"deadlines.{name}", f"`{name}` is not a number of seconds", f"{low:g} to {high:g}")
+        if not low <= number <= high:
+            raise artifact.fault(f"deadlines.{name}", f"`{name}` is {number:g}", f"{low:g} to {high:g} seconds")
+        seconds[name] = float(number)
+    made = Deadlines(**seconds)
+    if "total_s" in seconds and made.total_s < made.connect_s:
+        raise artifact.fault("deadlines.total_s", "`total_s` is shorter than `connect_s`", "at least as long")
+    return made
+
+
+def _attempts(artifact: Artifact, value: Json) -> int:
+    number = as_int(value)
+    if number is None or not 1 <= number <= ATTEMPTS_MAX:
+        raise artifact.fault("attempts", "`attempts` is not a usable number", f"a whole number, 1 to {ATTEMPTS_MAX}")
+    return number

@@ -1,0 +1,47 @@
+"""What a call is told when every candidate failed."""
+
+from __future__ import annotations
+
+import msgspec
+
+from headgate.core.errors import UpstreamError
+from headgate.core.snapshot import Target
+
+# coming back later does not help with these: someone has to change an account, a key or a name
+_LASTING = frozenset({"quota_exhausted", "auth_failed", "model_gone", "tls_failed", "address_refused"})
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A target that was asked, and how it failed."""
+
+    target: Target
+    error: UpstreamError
+
+
+def most_telling(failures: list[Failure], retry_after_s: float | None) -> UpstreamError:
+    """The error of an exhausted call.
+
+    The rule: a failure that passes (overload, rate limit, timeout, broken connection) tells the caller that coming
+    back helps, so it goes before a request that is too long, and that before what only an operator can mend (key,
+    quota, retired model). Among equals the target that was asked first speaks. Where several targets were asked, the
+    message names each with its failure; no provider's own words and no body go out with it.
+    """
+    chosen = max(failures, key=_hope).error  # max keeps the first of equals
+    if len(failures) > 1:
+        told = ", ".join(f"{failure.target}: {failure.error.kind}" for failure in failures)
+        chosen = UpstreamError(
+            chosen.kind,
+            f"every target that was asked failed ({told})",
+            attempt_status=chosen.attempt_status,
+            cool_s=chosen.cool_s,
+        )
+    if chosen.kind not in _LASTING and chosen.kind != "context_too_long":
+        chosen.retry_after_s = retry_after_s
+    return chosen
+
+
+def _hope(failure: Failure) -> int:
+    kind = failure.error.kind
+    if kind in _LASTING:
+        return 0
+    return 1 if kind == "context_too_long" else 2

@@ -1,0 +1,179 @@
+"""Whom to ask, in which order and why; how long and how dear the call may become."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from headgate.core.chat import ChatRequest, Media, ToolResult
+from headgate.core.errors import CallerError, CannotCarry
+from headgate.core.ports import Clock
+from headgate.core.record import CallRecord, SkipRecord
+from headgate.core.snapshot import Route, Target
+from headgate.core.stages import Candidate, Planned, Screened
+from headgate.core.types import Usage, money
+from headgate.dialects.base import CHARS_PER_TOKEN, Dialect
+from headgate.routing.health import Health, Trouble
+
+OUTPUT_TOKENS = 4096  # reserved where neither the client nor the catalogue says how long an answer may become
+USUAL_MAX = 2048
+
+
+class Usual(msgspec.Struct, frozen=True):
+    """What a route's plan is while nothing is wrong; `window` is its smallest known context, in tokens."""
+
+    route: Route
+    candidates: tuple[Candidate, ...]
+    window: int | None
+    declares: bool
+
+
+class Planner:
+    """Orders a route's targets for one call."""
+
+    __slots__ = ("_clock", "_dialects", "_health", "_usual")
+
+    def __init__(self, health: Health, dialects: Mapping[str, Dialect], clock: Clock) -> None:
+        self._health = health
+        self._dialects = dialects
+        self._clock = clock
+        self._usual: dict[
+            int, Usual
+        ] = {}  # by identity; each entry keeps its route alive, so none is taken for another
+
+    def plan(self, screened: Screened) -> Planned:
+        """The candidates in order, all but those that cannot take the call. Raises CannotCarry where none can."""
+        selected = screened.grounded.prompted.selected
+        route, asked = selected.route, selected.asked
+        usual = self._usual.get(id(route)) or self._note(route)
+        # the prompt and its context came after the client's characters were counted
+        added = len(screened.body) - len(asked.body)
+        input_tokens = (asked.input_chars + (added if added > 0 else 0)) // CHARS_PER_TOKEN + 1
+        candidates = usual.candidates
+        if usual.declares or self._health.troubled or (usual.window is not None and input_tokens > usual.window):
+            candidates = self._choose(screened, usual, input_tokens)
+        first = candidates[0].target
+        output_tokens = (asked.max_tokens or first.max_output or OUTPUT_TOKENS) * asked.choices
+        estimate = money(first.price, Usage(input_tokens, output_tokens))
+        return Planned(screened, candidates, route, input_tokens, output_tokens, estimate)
+
+    def _note(self, route: Route) -> Usual:
+        if len(self._usual) >= USUAL_MAX:
+            self._usual.clear()
+        named = "the model asked for" if route.ref is None else f"first choice of {route.ref}"
+        table = "the tier table" if route.ref is None else str(route.ref)
+        candidates = tuple(
+            Candidate(target, named if at == 0 else f"fallback {at} of {table}")
+            for at, target in enumerate(route.targets)
+        )
+        windows = [target.context for target in route.targets if target.context is not None]
+        declares = any(target.abilities is not None for target in route.targets)
+        usual = Usual(route, candidates, min(windows) if windows else None, declares)
+        self._usual[id(route)] = usual
+        return usual
+
+    def _choose(self, screened: Screened, usual: Usual, input_tokens: int) -> tuple[Candidate, ...]:
+        record = screened.grounded.prompted.selected.admitted.call.record
+        candidates = usual.candidates
+        if usual.declares:
+            candidates = self._able(screened, candidates, record)
+        if usual.window is not None and input_tokens > usual.window:
+            candidates = _fitting(candidates, input_tokens, record)
+        if self._health.troubled and len(candidates) > 1:
+            candidates = self._rested(candidates, record)
+        return candidates
+
+    def _able(self, screened: Screened, candidates: tuple[Candidate, ...], record: CallRecord) -> tuple[Candidate, ...]:
+        """Without the targets whose stated abilities the request goes beyond. Raises CannotCarry where none is left."""
+        selected = screened.grounded.prompted.selected
+        dialect = self._dialects[selected.admitted.call.dialect]
+        try:
+            wanted = needs(dialect.read_request(screened.body, selected.asked.stream).chat)
+        except CallerError:
+            return candidates  # says things that only its own dialect has: the target is the judge of those
+        kept: list[Candidate] = []
+        missing: set[str] = set()
+        for candidate in candidates:
+            target = candidate.target
+            lacks = wanted - target.abilities if target.abilities is not None else frozenset[str]()
+            if lacks:
+                missing |= lacks
+                record.skipped.append(_skip(target, f"cannot take {_listed(lacks)}"))
+            else:
+                kept.append(candidate)
+        if not kept:
+            raise CannotCarry(f"no target of the route can take {_listed(missing)}")
+        return tuple(kept)
+
+    def _rested(self, candidates: tuple[Candidate, ...], record: CallRecord) -> tuple[Candidate, ...]:
+        """Targets that failed a moment ago go last, the one that is due soonest first among them."""
+        now = self._clock.monotonic_ns()
+        ready: list[Candidate] = []
+        tired: list[tuple[int, Candidate]] = []
+        for candidate in candidates:
+            troubles = self._health.troubles(candidate.target)
+            due = max((trouble.due_ns() for trouble in troubles), default=0)
+            if due > now:
+                tired.append((due, Candidate(candidate.target, f"last resort: {_told(troubles, now)}")))
+                continue
+            if troubles and not ready:
+                self._health.claim(candidate.target)
+                candidate = Candidate(candidate.target, f"{candidate.why}, tried again: {_told(troubles, now)}")
+            ready.append(candidate)
+        tired.sort(key=lambda pair: pair[0])
+        if ready:
+            for _, candidate in tired:
+                record.skipped.append(_skip(candidate.target, f"put last: {candidate.why.partition(': ')[2]}"))
+        return (*ready, *(candidate for _, candidate in tired))
+
+
+def needs(chat: ChatRequest) -> frozenset[str]:
+    """What a target must be able to do for the request to keep its meaning: media kinds, tools, json_schema."""
+    found: set[str] = set()
+    for message in chat.messages:
+        for part in message.parts:
+            if isinstance(part, Media):
+                found.add(part.kind)
+            elif isinstance(part, ToolResult):
+                found.update(inner.kind for inner in part.parts if isinstance(inner, Media))
+    if chat.tools:
+        found.add("tools")
+    if chat.json_format is not None and chat.json_format.schema is not None:
+        found.add("json_schema")
+    return frozenset(found)
+
+
+def _fitting(candidates: tuple[Candidate, ...], input_tokens: int, record: CallRecord) -> tuple[Candidate, ...]:
+    """Without the targets whose window is too small for the estimate; where it is for all, the largest is kept."""
+    kept = tuple(
+        candidate
+        for candidate in candidates
+        if candidate.target.context is None or candidate.target.context >= input_tokens
+    )
+    if not kept:
+        # an estimate is no reason to refuse: the provider counts exactly
+        kept = (max(candidates, key=lambda candidate: candidate.target.context or 0),)
+    for candidate in candidates:
+        if candidate not in kept:
+            why = (
+                f"its window of {candidate.target.context} tokens is too small for about {input_tokens} tokens of input"
+            )
+            record.skipped.append(_skip(candidate.target, why))
+    return kept
+
+
+def _skip(target: Target, why: str) -> SkipRecord:
+    return SkipRecord(target.provider, target.model, why)
+
+
+def _listed(names: frozenset[str] | set[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _told(troubles: list[Trouble], now: int) -> str:
+    worst = max(troubles, key=Trouble.due_ns)
+    text = f"it failed {(now - worst.failed_ns) / 1e9:.1f} s ago ({worst.kind})"
+    if worst.until_ns > now:
+        return f"{text} and is left alone for {(worst.until_ns - now) / 1e9:.1f} s more"
+    return f"{text} and another call is trying it" if worst.probe_ns > now else text

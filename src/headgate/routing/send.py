@@ -1,0 +1,233 @@
+"""Asks the candidates in order until one answers; before the commit a failure is unseen, after it it is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from types import TracebackType
+
+from headgate.core.chat import Batch
+from headgate.core.errors import CallerError, GatewayError, UpstreamError
+from headgate.core.ports import Clock, Deadlines, Inbound, OutboundRequest, Transport
+from headgate.core.record import SkipRecord
+from headgate.core.snapshot import Target
+from headgate.core.stages import Candidate, Funded
+from headgate.dialects.base import Dialect, Read
+from headgate.routing.attempt import Attempt
+from headgate.routing.health import Health
+from headgate.routing.outcome import Failure, most_telling
+from headgate.routing.passing import passing
+
+ERROR_BODY_BYTES_MAX = 256 * 1024
+ERROR_BODY_S = 5.0
+WHOLE_FACTOR = 5.0  # a whole answer's head comes with its last token: it may take this many times `first_token_s`
+
+
+class Means:
+    """What every call's sending works with."""
+
+    __slots__ = ("clock", "dialects", "health", "transport")
+
+    def __init__(self, transport: Transport, clock: Clock, health: Health, dialects: Mapping[str, Dialect]) -> None:
+        self.transport = transport
+        self.clock = clock
+        self.health = health
+        self.dialects = dialects
+
+
+class Sending:
+    """The answer to one call as it arrives (`pipeline.Upstream`)."""
+
+    __slots__ = (
+        "_attempt", "_begun_ns", "_call", "_candidates", "_committed", "_done", "_failures", "_left", "_means",
+        "_misfit", "_planned", "_read", "_window",
+    )  # fmt: skip
+
+    def __init__(self, means: Means, funded: Funded) -> None:
+        planned = funded.planned
+        self._means = means
+        self._planned = planned
+        self._call = planned.screened.grounded.prompted.selected.admitted.call
+        self._candidates = iter(planned.candidates)
+        self._left = planned.route.attempts
+        self._begun_ns = means.clock.monotonic_ns()
+        self._attempt: Attempt | None = None
+        self._failures: list[Failure] = []
+        self._misfit: CallerError | None = None
+        self._read: Read | CallerError | None = None
+        self._window: int | None = None  # a larger context than this is needed, in tokens
+        self._committed = False
+        self._done = False
+
+    async def __aenter__(self) -> Sending:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        attempt = self._attempt
+        if attempt is not None:
+            if attempt.complete:
+                self._succeeded(attempt)
+            attempt.close("cancelled" if kind is not None and issubclass(kind, asyncio.CancelledError) else "cut")
+            attempt.drop()
+
+    def commit(self) -> None:
+        """The client has seen content: no other target may be asked."""
+        self._committed = True
+        self._call.record.committed = True
+
+    async def read(self) -> Batch | None:
+        """The frames of one upstream read; None at the complete end.
+
+        Raises UpstreamError: before the commit when nobody is left to ask, after it at once. CannotCarry and
+        InvalidRequest where no candidate's format can say what the request says.
+        """
+        if self._done:
+            return None
+        while True:
+            attempt = self._attempt
+            if attempt is None or attempt.record.outcome != "in_flight":
+                attempt = await self._open()
+            try:
+                frames = await attempt.read(self._committed)
+            except UpstreamError as error:
+                failed = error
+            else:
+                if frames is None:
+                    self._done = True
+                    self._succeeded(attempt)
+                    return None
+                return Batch(frames, attempt.number, attempt.target.endpoint.dialect)
+            self._failed(attempt, failed)
+
+    async def _open(self) -> Attempt:
+        """The next attempt whose answer's head is good. Raises when none is left."""
+        means = self._means
+        stream = self._planned.screened.grounded.prompted.selected.asked.stream
+        while True:
+            candidate, request = self._next()
+            target = candidate.target
+            record = self._call.record
+            attempt = Attempt(self._call, target, len(record.attempts) + 1, candidate.why, means.clock)
+            record.attempts.append(attempt.record)
+            record.provider, record.target_model = target.provider, target.model
+            record.target_dialect = target.endpoint.dialect
+            self._attempt = attempt
+            try:
+                inbound = await means.transport.send(request)
+                if 200 <= inbound.status < 300:
+                    self._answers(attempt, inbound, stream)
+                    return attempt
+                attempt.heard(inbound)
+                failed = target.endpoint.failure(inbound.status, inbound.headers, await self._body(inbound))
+            except UpstreamError as error:
+                failed = error
+            self._failed(attempt, failed)
+
+    def _answers(self, attempt: Attempt, inbound: Inbound, stream: bool) -> None:
+        dialect = attempt.target.endpoint.dialect
+        asked = self._planned.screened.grounded.prompted.selected.asked
+        reader = self._means.dialects[dialect].reader(stream, asked.wants_usage or dialect != self._call.dialect)
+        attempt.answers(inbound, reader, self._planned.route.deadlines.first_token_s if stream else None)
+
+    def _next(self) -> tuple[Candidate, OutboundRequest]:
+        """The next candidate that fits, with its request. Raises what the call is told when there is none."""
+        within = self._within() if self._left > 0 else None
+        if within is not None:
+            for candidate in self._candidates:
+                target = candidate.target
+                if self._window is not None and (target.context is None or target.context <= self._window):
+                    self._skip(target, "the request was too long for another target, and this one is not known larger")
+                    continue
+                try:
+                    request = self._request(target, within)
+                except CallerError as error:
+                    self._misfit = self._misfit or error
+                    self._skip(target, error.message)
+                    continue
+                self._left -= 1
+                return candidate, request
+        raise self._exhausted()
+
+    def _within(self) -> Deadlines | None:
+        """The deadlines of the next attempt: the call's total holds for all attempts together. None when it is over."""
+        deadlines = self._planned.route.deadlines
+        stream = self._planned.screened.grounded.prompted.selected.asked.stream
+        if stream and not self._failures:
+            return deadlines
+        spent_s = (self._means.clock.monotonic_ns() - self._begun_ns) / 1e9
+        total_s = deadlines.total_s - spent_s
+        if total_s <= 0:
+            return None
+        first_s = deadlines.first_token_s if stream else deadlines.first_token_s * WHOLE_FACTOR
+        return Deadlines(min(deadlines.connect_s, total_s), min(first_s, total_s), deadlines.idle_s, total_s)
+
+    def _request(self, target: Target, within: Deadlines) -> OutboundRequest:
+        """Raises CannotCarry or InvalidRequest where the target's dialect cannot say what the request says."""
+        screened = self._planned.screened
+        asked = screened.grounded.prompted.selected.asked
+        call, endpoint = self._call, target.endpoint
+        if endpoint.dialect == call.dialect:
+            body = self._means.dialects[call.dialect].splice_request(screened.body, asked, target.model)
+            call.record.dropped = []
+            return endpoint.request(target.model, asked.stream, body, passing(call.dialect, call.headers), within)
+        read = self._read
+        if read is None:
+            try:
+                read = self._means.dialects[call.dialect].read_request(screened.body, asked.stream)
+            except CallerError as error:
+                read = error
+            self._read = read
+        if isinstance(read, CallerError):
+            raise read
+        carried = self._means.dialects[endpoint.dialect].write_request(read.chat, target.model, target.abilities)
+        call.record.dropped = [*read.dropped, *carried.dropped]
+        return endpoint.request(target.model, asked.stream, carried.body, (), within)
+
+    async def _body(self, inbound: Inbound) -> bytes:
+        """The body of an error answer, as much of it as comes within bounds."""
+        parts: list[bytes] = []
+        size = 0
+        timer = self._means.clock.call_later(ERROR_BODY_S, inbound.abort)
+        try:
+            while size < ERROR_BODY_BYTES_MAX and (data := await inbound.read()) is not None:
+                parts.append(data)
+                size += len(data)
+        except UpstreamError:
+            inbound.abort()  # the status says enough; what arrived is used
+        finally:
+            timer.cancel()
+        inbound.release()
+        return b"".join(parts)[:ERROR_BODY_BYTES_MAX]
+
+    def _succeeded(self, attempt: Attempt) -> None:
+        attempt.close("ok")
+        self._means.health.succeeded(attempt.target, attempt.started_ns)
+
+    def _failed(self, attempt: Attempt, error: UpstreamError) -> None:
+        """Notes a failure. Raises it where no other target may be asked: the client has seen content, the model has
+        begun to refuse, or the request itself is at fault."""
+        attempt.close("failed", error)
+        attempt.drop()
+        self._means.health.failed(attempt.target, error)
+        if attempt.target.endpoint.dialect != self._call.dialect:
+            error.body = None  # not in words the client's SDK understands
+        if self._committed or attempt.refused or not error.retryable:
+            self._done = True
+            raise error
+        if error.kind == "context_too_long":
+            self._window = max(self._window or 0, attempt.target.context or 0)
+        # a kept exception keeps the frames it passed through, and with them this answer, alive
+        error.__traceback__ = error.__context__ = error.__cause__ = None
+        self._failures.append(Failure(attempt.target, error))
+
+    def _exhausted(self) -> UpstreamError | CallerError | GatewayError:
+        self._done = True
+        if self._failures:
+            waits = [self._means.health.wait_s(candidate.target) for candidate in self._planned.candidates]
+            return most_telling(self._failures, min((wait for wait in waits if wait is not None), default=None))
+        return self._misfit or GatewayError("no target could be asked")
+
+    def _skip(self, target: Target, why: str) -> None:
+        self._call.record.skipped.append(SkipRecord(target.provider, target.model, why))

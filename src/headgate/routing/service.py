@@ -1,0 +1,31 @@
+"""Routing as the page sees it: whom to ask, and the asking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from headgate.core.ports import Clock, Entropy, Transport
+from headgate.core.stages import Funded, Planned, Screened
+from headgate.dialects.base import Dialect
+from headgate.routing.health import Health
+from headgate.routing.plan import Planner
+from headgate.routing.send import Means, Sending
+
+
+class Routing:
+    """Routing of one worker. Every call to it happens on the event loop's thread."""
+
+    __slots__ = ("_means", "_planner", "health")
+
+    def __init__(self, transport: Transport, clock: Clock, entropy: Entropy, dialects: Mapping[str, Dialect]) -> None:
+        self.health = Health(clock, entropy)
+        self._planner = Planner(self.health, dialects, clock)
+        self._means = Means(transport, clock, self.health, dialects)
+
+    def plan(self, screened: Screened) -> Planned:
+        """Whom to ask, in order. Raises CannotCarry where no target can say what the request says."""
+        return self._planner.plan(screened)
+
+    def send(self, funded: Funded) -> Sending:
+        """Asks the candidates in order; on exit the connection is released, or aborted where more was to come."""
+        return Sending(self._means, funded)
