@@ -56,6 +56,10 @@ class SegmentReader:
                 break
         return frames
 
+    def begun(self) -> bool:
+        """Whether anything was ever written to the segment. Raises OSError."""
+        return self.header is not None and length_at(self._read(HEADER_SIZE, 4), 0) != 0
+
     def _look(self, header: Header, frames: list[Frame], limit: int, final: bool) -> bool:
         """Parse one chunk; True where reading on may bring more."""
         data = self._read(self.at, _PROBE)

@@ -1,0 +1,175 @@
+"""The files of the call store on SQLite: their names, their schema by version, how they are opened.
+
+`calls-2026-11-25.db` holds the records, rollups and spend of one UTC day, `bodies-2026-11-25.db` their bodies,
+`calls-index.db` how far the journals are drained, the gaps, and the spend of days that were dropped. Retention is
+the removal of files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Generator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from headgate.core.errors import ConfigError, StoreUnavailable
+
+BUSY_S = 5.0
+INDEX_FILE = "calls-index.db"
+DAY_NS = 86_400 * 1_000_000_000
+
+# One tuple per kind of file; its length is the file's format version. A released step is never edited.
+DAY_STEPS = (
+    """
+    CREATE TABLE calls (
+        id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL, received_ns INTEGER NOT NULL, outcome TEXT NOT NULL,
+        owner TEXT, key_id TEXT NOT NULL, app TEXT, release TEXT, prompt TEXT, provider TEXT, target_model TEXT,
+        model_asked TEXT NOT NULL, error TEXT, cost_usd REAL, latency_us INTEGER, tokens INTEGER,
+        record BLOB NOT NULL
+    );
+    CREATE INDEX calls_by_time ON calls (received_ns);
+    CREATE INDEX calls_not_ok ON calls (received_ns) WHERE outcome <> 'ok';
+    CREATE INDEX calls_in_flight ON calls (owner) WHERE outcome = 'in_flight';
+    CREATE TABLE rollups (
+        at_ns INTEGER NOT NULL, tenant_id TEXT NOT NULL, app TEXT NOT NULL, provider TEXT NOT NULL,
+        model TEXT NOT NULL, attempts INTEGER NOT NULL, attempts_ok INTEGER NOT NULL, calls INTEGER NOT NULL,
+        input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, uncounted INTEGER NOT NULL,
+        cost_usd REAL NOT NULL, unpriced INTEGER NOT NULL,
+        PRIMARY KEY (at_ns, tenant_id, app, provider, model)
+    ) WITHOUT ROWID;
+    CREATE TABLE tallies (
+        at_ns INTEGER NOT NULL, tenant_id TEXT NOT NULL, app TEXT NOT NULL, provider TEXT NOT NULL,
+        model TEXT NOT NULL, what TEXT NOT NULL, label TEXT NOT NULL, n INTEGER NOT NULL,
+        PRIMARY KEY (at_ns, tenant_id, app, provider, model, what, label)
+    ) WITHOUT ROWID;
+    CREATE TABLE spend (
+        key_id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL, usd REAL NOT NULL, calls INTEGER NOT NULL,
+        unpriced INTEGER NOT NULL, tokens INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE offsets (segment TEXT PRIMARY KEY, upto INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE made (serial TEXT NOT NULL);
+    INSERT INTO made VALUES (lower(hex(randomblob(8))));
+    """,
+)
+BODIES_STEPS = (
+    """
+    CREATE TABLE bodies (
+        id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL, request BLOB, response BLOB
+    ) WITHOUT ROWID;
+    """,
+)
+INDEX_STEPS = (
+    """
+    CREATE TABLE offsets (segment TEXT PRIMARY KEY, upto INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE gaps (since_ns INTEGER NOT NULL, until_ns INTEGER NOT NULL, lost INTEGER NOT NULL, why TEXT NOT NULL);
+    CREATE TABLE past_spend (
+        day TEXT NOT NULL, serial TEXT NOT NULL, key_id TEXT NOT NULL, tenant_id TEXT NOT NULL, usd REAL NOT NULL,
+        calls INTEGER NOT NULL, unpriced INTEGER NOT NULL, tokens INTEGER NOT NULL,
+        PRIMARY KEY (day, serial, key_id)
+    ) WITHOUT ROWID;
+    """,
+)
+
+
+def day_of(at_ns: int) -> str:
+    """The UTC day of a wall time, `2026-11-25`."""
+    return datetime.fromtimestamp(at_ns // 1_000_000_000, UTC).strftime("%Y-%m-%d")
+
+
+def day_start(day: str) -> int:
+    """When a UTC day starts, wall ns."""
+    return int(datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()) * 1_000_000_000
+
+
+def day_path(folder: Path, kind: str, day: str) -> Path:
+    """The file of one day; kind is `calls` or `bodies`."""
+    return folder / f"{kind}-{day}.db"
+
+
+def days(folder: Path, kind: str) -> list[str]:
+    """The days there is a file for, oldest first."""
+    start, found = len(kind) + 1, list[str]()
+    for entry in os.listdir(folder):
+        if entry.startswith(f"{kind}-2") and entry.endswith(".db"):
+            found.append(entry[start:-3])
+    return sorted(found)
+
+
+def open_file(path: Path, steps: tuple[str, ...]) -> sqlite3.Connection:
+    """Open a file, made or brought up to date where needed.
+
+    Raises ConfigError where a newer Headgate wrote it or it is no database, StoreUnavailable where it cannot be used.
+    """
+    with told(path):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = connect(path)
+        try:
+            _upgrade(connection, path, steps)
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+                right = "move it away or restore it; calls drained from now on go to a new file"
+                raise ConfigError(str(path), f"not a usable database: {error}", right) from error
+            raise
+        except ConfigError:
+            connection.close()
+            raise
+        return connection
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection to a file that is there. Raises sqlite3.Error."""
+    where = path.absolute().as_uri() + "?mode=rw"
+    connection = sqlite3.connect(where, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    # a segment is deleted once its rows are committed, so a commit must survive a power cut
+    connection.execute("PRAGMA synchronous=FULL")
+    return connection
+
+
+def drop_file(path: Path) -> bool:
+    """Remove a database with its companions; whether it was there. Raises OSError."""
+    there = path.exists()
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    return there
+
+
+@contextlib.contextmanager
+def told(path: Path) -> Generator[None]:
+    """Turns what the database or the disk throws into StoreUnavailable naming the file."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise StoreUnavailable(f"{path.name}: {error}") from error
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Generator[None]:
+    """Commits on a clean exit, else rolls back."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _upgrade(connection: sqlite3.Connection, path: Path, steps: tuple[str, ...]) -> None:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(steps):
+        raise ConfigError(
+            str(path),
+            f"written by a newer Headgate (format {version}; this one reads up to {len(steps)})",
+            "run that version, or move the file away",
+        )
+    connection.execute("PRAGMA journal_mode=WAL")
+    for number in range(version, len(steps)):
+        with transaction(connection):
+            for statement in steps[number].split(";"):
+                if statement.strip():
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version={number + 1}")

@@ -1,0 +1,81 @@
+"""What a call used and cost, by what the provider told, or by estimate where it did not tell and was at work."""
+
+from __future__ import annotations
+
+from headgate.core.record import AttemptRecord, CallRecord
+from headgate.core.stages import Funded
+from headgate.core.types import Price, Usage, money
+from headgate.dialects.base import CHARS_PER_TOKEN
+
+
+def folded(before: Usage | None, told: Usage) -> Usage:
+    """Usage with what was told later: the last word wins, field by field."""
+    if before is None:
+        return told
+    return Usage(
+        before.input if told.input is None else told.input,
+        before.output if told.output is None else told.output,
+        before.cached if told.cached is None else told.cached,
+        before.cache_write if told.cache_write is None else told.cache_write,
+        before.reasoning if told.reasoning is None else told.reasoning,
+        before.estimated or told.estimated,
+    )
+
+
+def settle(record: CallRecord, funded: Funded, told: Usage | None, chars: int) -> None:
+    """Put tokens and cost on the record. `chars` is how many characters of answer went out.
+
+    What nobody told is estimated, and flagged, where a provider was at work; a provider that only failed is owed
+    nothing we know of, and the fields stay None.
+    """
+    attempt = record.attempts[-1] if record.attempts else None
+    if attempt is not None and record.provider is None:
+        record.provider, record.target_model = attempt.provider, attempt.model
+    usage = told
+    if usage is None or usage.input is None or usage.output is None or record.finish is None:
+        if chars == 0 and not _at_work(record):
+            return
+        usage = _estimated(usage or Usage(), funded, chars)
+    record.input_tokens = usage.input
+    record.output_tokens = usage.output
+    record.cached_tokens = usage.cached
+    record.cache_write_tokens = usage.cache_write
+    record.reasoning_tokens = usage.reasoning
+    record.tokens_estimated = usage.estimated
+    record.cost_usd = money(_price(record, funded), usage)
+    if attempt is not None and attempt.provider == record.provider and attempt.model == record.target_model:
+        _charge(attempt, record)
+
+
+def _estimated(told: Usage, funded: Funded, chars: int) -> Usage:
+    """Fills in what was not told. An answer cut short may have told an early count: the larger one holds."""
+    guess = -(-chars // CHARS_PER_TOKEN)
+    output = guess if told.output is None else max(told.output, guess)
+    return Usage(
+        funded.planned.input_tokens if told.input is None else told.input,
+        output,
+        told.cached,
+        told.cache_write,
+        told.reasoning,
+        told.estimated or told.input is None or output != told.output,
+    )
+
+
+def _at_work(record: CallRecord) -> bool:
+    if record.committed or record.outcome == "ok":
+        return True
+    return any(attempt.error is None for attempt in record.attempts)
+
+
+def _price(record: CallRecord, funded: Funded) -> Price | None:
+    for candidate in funded.planned.candidates:
+        target = candidate.target
+        if target.model == record.target_model and target.provider == record.provider:
+            return target.price
+    return None
+
+
+def _charge(attempt: AttemptRecord, record: CallRecord) -> None:
+    attempt.input_tokens = record.input_tokens
+    attempt.output_tokens = record.output_tokens
+    attempt.cost_usd = record.cost_usd

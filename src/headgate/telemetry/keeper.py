@@ -1,0 +1,295 @@
+"""The keeper: drains every worker's journal into the store of calls. Lives in the control process.
+
+Reading is at least once, writing is idempotent: the offset of a segment is committed with its rows, so the keeper
+may be killed anywhere and start again. A segment is deleted when all of it is in the store. A dead worker's calls in
+flight become `aborted` once everything it wrote is drained. While the store is down segments stay where they are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from headgate.core.calls import CallBatch, Kept
+from headgate.core.errors import ConfigError, StoreUnavailable
+from headgate.core.ports import Clock
+from headgate.core.record import CallRecord, GapRecord
+from headgate.telemetry.frames import DAMAGED, FORGOTTEN, GAP, HEADER_SIZE, OPENED, SEALED, Frame
+from headgate.telemetry.journal import LOCK_SUFFIX, SUFFIX, lock_alive
+from headgate.telemetry.ports import CallWriter, Listener
+from headgate.telemetry.reader import SegmentReader
+
+BATCH = 500
+BACKOFF_S = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+READERS_MAX = 1_000
+
+_record = msgspec.msgpack.Decoder(CallRecord).decode
+_gap = msgspec.msgpack.Decoder(GapRecord).decode
+_ids = msgspec.msgpack.Decoder(list[str]).decode
+_pack = msgspec.msgpack.Encoder().encode
+
+
+class JournalState(NamedTuple):
+    """How the draining goes. `waiting_bytes` are allocated to segments not yet drained; `trouble` is the last failure
+    that is still in the way; `damaged` counts stretches of bytes that had to be skipped since the start."""
+
+    segments: int
+    waiting_bytes: int
+    drained: int
+    lost: int
+    damaged: int
+    trouble: str | None
+
+
+class Keeper:
+    """Call `step` until it returns 0, then again a little later. Not safe to use from two threads at once.
+
+    `alive` tells whether the worker that owns segments still runs (by default: whether its lock is held).
+    `listeners` are told of finished records once they are in the store.
+    """
+
+    def __init__(
+        self,
+        directory: str,
+        store: CallWriter,
+        clock: Clock,
+        listeners: Sequence[Listener] = (),
+        alive: Callable[[str], bool] | None = None,
+    ) -> None:
+        self._directory = directory
+        self._store = store
+        self._clock = clock
+        self._listeners = tuple(listeners)
+        self._alive = alive or lock_alive(directory)
+        self._readers: dict[str, SegmentReader] = {}
+        self._offsets: dict[str, int] | None = None
+        self._failures = 0
+        self._not_before_ns = 0
+        self._store_trouble: str | None = None
+        self._file_trouble: dict[str, str] = {}
+        self._segments = 0
+        self._waiting = 0
+        self._drained = 0
+        self._lost = 0
+        self._damaged = 0
+
+    @property
+    def state(self) -> JournalState:
+        """How the draining goes, as of the last step."""
+        trouble = self._store_trouble or next(iter(self._file_trouble.values()), None)
+        return JournalState(self._segments, self._waiting, self._drained, self._lost, self._damaged, trouble)
+
+    def step(self) -> int:
+        """Drain up to BATCH frames of every worker; how many frames were drained.
+
+        Never raises for a failing store or a bad segment: it says so in `state` and comes back to it.
+        """
+        if self._clock.monotonic_ns() < self._not_before_ns:
+            return 0
+        try:
+            if self._offsets is None:
+                self._begin()
+            drained = sum(self._drain_owner(owner, names) for owner, names in self._owners().items())
+        except (StoreUnavailable, ConfigError) as error:
+            self._back_off(str(error))
+            return 0
+        self._failures = 0
+        self._store_trouble = None
+        return drained
+
+    def _begin(self) -> None:
+        """Take up where an earlier keeper was; abort calls of workers of which nothing is left."""
+        present = set(self._list(SUFFIX))
+        offsets = dict(self._store.offsets())
+        self._store.forget([name for name in offsets if name not in present])
+        left = {_owner(name) for name in present}
+        for owner in self._store.owners():
+            if owner not in left and not self._alive(owner):
+                self._store.abort(owner)
+        self._offsets = {name: offset for name, offset in offsets.items() if name in present}
+
+    def _owners(self) -> dict[str, list[str]]:
+        owners: dict[str, list[str]] = {}
+        names = sorted(self._list(SUFFIX))
+        self._segments = len(names)
+        self._waiting = 0
+        for name in names:
+            owners.setdefault(_owner(name), []).append(name)
+        for name in self._list(LOCK_SUFFIX):  # a worker that wrote nothing, or whose files are gone, leaves its lock
+            owners.setdefault(name.removesuffix(LOCK_SUFFIX), [])
+        return owners
+
+    def _drain_owner(self, owner: str, names: list[str]) -> int:
+        # asked before reading: whatever a worker found dead has written can be read by now
+        alive = self._alive(owner)
+        drained = 0
+        done: list[str] = []
+        for index, name in enumerate(names):
+            reader = self._reader(name)
+            if reader is None:
+                continue
+            final = not alive or self._begun(names[index + 1 :])
+            drained += self._drain(owner, reader, name, BATCH - drained, final)
+            if reader.ended:
+                done.append(name)
+            else:
+                self._waiting += max(reader.size - reader.at, 0)
+            if drained >= BATCH:
+                break
+        if not alive:
+            if len(done) == len(names):
+                self._store.abort(owner)
+                self._delete(done)
+                self._bury(owner)
+        elif done:
+            self._delete(done)
+        return drained
+
+    def _drain(self, owner: str, reader: SegmentReader, name: str, limit: int, final: bool) -> int:
+        """Move up to `limit` frames of one segment into the store; how many."""
+        try:
+            frames = reader.read(limit, final)
+        except OSError as error:
+            self._file_trouble[name] = f"{name}: {error.strerror}"
+            return 0
+        self._file_trouble.pop(name, None)
+        if not frames:
+            return 0
+        batch = CallBatch(name, owner, reader.at)
+        finished = self._fill(batch, frames)
+        self._store.write(batch)
+        assert self._offsets is not None
+        self._offsets[name] = reader.at
+        self._drained += len(frames)
+        self._lost += sum(gap.lost for gap in batch.gaps)
+        for record in finished:
+            for listener in self._listeners:
+                listener(record)
+        return len(frames)
+
+    def _fill(self, batch: CallBatch, frames: list[Frame]) -> list[CallRecord]:
+        """Sort frames into a batch; the finished records among them."""
+        in_flight: dict[str, Kept] = {}
+        finished: list[CallRecord] = []
+        for frame in frames:
+            kind = frame.kind
+            try:
+                if kind == SEALED:
+                    record = _record(frame.payload)
+                    in_flight.pop(record.id, None)
+                    finished.append(record)
+                    batch.records.append(Kept(frame.end, record, _without_bodies(record, frame.payload)))
+                elif kind == OPENED:
+                    record = _record(frame.payload)
+                    in_flight[record.id] = Kept(frame.end, record, frame.payload)
+                elif kind == GAP:
+                    batch.gaps.append(_gap(frame.payload))
+                elif kind == FORGOTTEN:
+                    ids = _ids(frame.payload)
+                    for call_id in ids:
+                        in_flight.pop(call_id, None)
+                    batch.forgotten.extend(ids)
+                elif kind == DAMAGED:
+                    self._damaged += 1
+                    batch.gaps.append(self._gap(f"{batch.segment}: {frame.skipped} damaged bytes"))
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                batch.gaps.append(self._gap(f"{batch.segment}: a record that cannot be read"))
+        batch.records.extend(in_flight.values())
+        return finished
+
+    def _gap(self, why: str) -> GapRecord:
+        """Damage: how many records it cost cannot be known, one is the least."""
+        now = self._clock.now_ns()
+        return GapRecord(now, now, 1, why)
+
+    def _begun(self, later: list[str]) -> bool:
+        """Whether the worker has gone over to a later segment, and so will write no more to this one."""
+        for name in later:
+            reader = self._reader(name)
+            if reader is not None and (reader.at > HEADER_SIZE or reader.begun()):
+                return True
+        return False
+
+    def _reader(self, name: str) -> SegmentReader | None:
+        found = self._readers.get(name)
+        if found is not None:
+            return found
+        path = os.path.join(self._directory, name)
+        try:
+            found = SegmentReader(path)
+        except (OSError, ConfigError) as error:
+            self._file_trouble[name] = str(error)
+            return None
+        self._file_trouble.pop(name, None)
+        if self._offsets is not None and name in self._offsets:
+            found.at = self._offsets[name]
+        if len(self._readers) >= READERS_MAX:
+            self._readers.clear()
+        self._readers[name] = found
+        return found
+
+    def _delete(self, names: list[str]) -> None:
+        """Delete drained segments, then forget their offsets: the other way round they would be drained again."""
+        assert self._offsets is not None
+        gone: list[str] = []
+        for name in names:
+            try:
+                os.unlink(os.path.join(self._directory, name))
+            except FileNotFoundError:
+                pass  # a keeper before us was killed right here
+            except OSError as error:
+                self._file_trouble[name] = f"{name}: cannot be deleted: {error.strerror}"
+                continue
+            self._readers.pop(name, None)
+            self._offsets.pop(name, None)
+            gone.append(name)
+        if gone:
+            self._store.forget(gone)
+
+    def _bury(self, owner: str) -> None:
+        """Remove what else a dead worker left: segments it had not named yet, its lock last."""
+        for entry in self._list(SUFFIX + ".tmp"):
+            if _owner(entry) == owner:
+                self._unlink(entry)
+        self._unlink(owner + LOCK_SUFFIX)
+
+    def _unlink(self, name: str) -> None:
+        try:
+            os.unlink(os.path.join(self._directory, name))
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            self._file_trouble[name] = f"{name}: cannot be deleted: {error.strerror}"
+
+    def _list(self, suffix: str) -> list[str]:
+        try:
+            return [name for name in os.listdir(self._directory) if name.endswith(suffix)]
+        except FileNotFoundError:
+            return []  # no worker has started yet
+
+    def _back_off(self, why: str) -> None:
+        """Leave the store alone for a while, and read again from what it has committed."""
+        wait_s = BACKOFF_S[min(self._failures, len(BACKOFF_S) - 1)]
+        self._failures += 1
+        self._not_before_ns = self._clock.monotonic_ns() + round(wait_s * 1e9)
+        self._store_trouble = why
+        self._readers.clear()
+        self._offsets = None
+
+
+def _owner(name: str) -> str:
+    """`worker.start` of `worker.start-00000001.hgj`."""
+    return name.rpartition("-")[0]
+
+
+def _without_bodies(record: CallRecord, packed: bytes) -> bytes:
+    if record.request_body is None and record.response_body is None:
+        return packed
+    bodies = record.request_body, record.response_body
+    record.request_body = record.response_body = None
+    packed = _pack(record)
+    record.request_body, record.response_body = bodies
+    return packed

@@ -1,0 +1,78 @@
+"""What telemetry asks of the world: a store of calls, and whoever else needs to know that a record is finished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeAlias
+
+from headgate.core.calls import CallBatch, CallFilter, CallPage, Retention, Rollup
+from headgate.core.keys import Spend
+from headgate.core.record import CallRecord, GapRecord
+
+Listener: TypeAlias = "Callable[[CallRecord], None]"
+"""Told of every sealed record, right after it is in the journal. Must be quick and must not raise."""
+
+
+class CallWriter(Protocol):
+    """The keeper's side of a store. Everything here raises StoreUnavailable where the store cannot be used now."""
+
+    def offsets(self) -> Mapping[str, int]:
+        """How far each segment has been written."""
+        ...
+
+    def write(self, batch: CallBatch) -> None:
+        """Keep a batch, its rollups and its end offset. On return it is durable.
+
+        A batch that was kept already, wholly or in part, changes nothing where it was: after a crash in the middle
+        the same segment is read again from its last offset, perhaps in other portions.
+        """
+        ...
+
+    def forget(self, segments: Sequence[str]) -> None:
+        """The segments are gone: their offsets need not be kept."""
+        ...
+
+    def owners(self) -> set[str]:
+        """Journal owners with calls in flight."""
+        ...
+
+    def abort(self, owner: str) -> int:
+        """The owner is dead and its segments are drained: its calls in flight become aborted. How many."""
+        ...
+
+    def retain(self, now_ns: int, retention: Retention) -> int:
+        """Drop what is too old; how many files went. What keys have spent is kept."""
+        ...
+
+
+class CallQueries(Protocol):
+    """The readers' side of a store. `scope` is a tenant or EVERY_TENANT. Raises StoreUnavailable."""
+
+    def calls(self, scope: str, wanted: CallFilter, limit: int, cursor: str | None = None) -> CallPage:
+        """Calls without their bodies, newest first. Raises InvalidRequest for a cursor that is none."""
+        ...
+
+    def call(self, scope: str, call_id: str) -> CallRecord | None:
+        """One call with what bodies are still kept; None where the scope has no such call."""
+        ...
+
+    def rollups(self, scope: str, since_ns: int, until_ns: int, app: str | None = None) -> list[Rollup]:
+        """Sums per provider and model of all rollups that start in the range; their key's `at_ns` is `since_ns`,
+        its tenant the scope, its app the one asked for or ""."""
+        ...
+
+    def gaps(self, since_ns: int, until_ns: int) -> list[GapRecord]:
+        """Records that were lost in the range, oldest first."""
+        ...
+
+    def spent_since(self, since_ns: int) -> Mapping[str, Spend]:
+        """Spend by key id, of every tenant, over calls received at or after `since_ns`."""
+        ...
+
+
+class CallStore(CallWriter, CallQueries, Protocol):
+    """A store of calls. `tests/stores` holds every engine to this."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...
