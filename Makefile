@@ -1,0 +1,42 @@
+# make run        build a virtual environment, start the demo, serve until Ctrl-C (ARGS=--once: call and exit)
+# make test       everything CI checks
+# make bench      the budgets, beside nginx and HAProxy (needs gcc; installs the two where it is root)
+# make format     format the sources
+
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: run test bench format clean
+
+run: .venv/installed
+	@exec $(BIN)/headgate demo $(ARGS)
+
+test: .venv/tested-with
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+bench: .venv/tested-with
+	$(BIN)/python -m benchmarks.gateway $(ARGS)
+
+format: .venv/tested-with
+	$(BIN)/ruff check --fix src tests benchmarks scripts
+	$(BIN)/ruff format src tests benchmarks scripts
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Headgate needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Set PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "python3 -m venv is missing. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+
+.venv/installed: .venv/bin/pip pyproject.toml
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+.venv/tested-with: .venv/installed
+	$(BIN)/pip install --quiet --group test
+	@touch $@
+
+clean:
+	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis .headgate

@@ -1,0 +1,1 @@
+"""The composition root: configuration to a running gateway. The only place that knows providers and stores."""

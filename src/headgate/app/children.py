@@ -1,0 +1,127 @@
+"""Forked child processes and the two pipes each has: one to report, one to notice that the parent is gone."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from headgate.core.errors import ConfigError
+from headgate.core.ports import Clock
+
+REPORT_BYTES_MAX = 64 * 1024
+
+
+class Report(msgspec.Struct):
+    """What a child says once, when it is ready or cannot start. `secret` is the first admin key, shown once."""
+
+    ready: bool
+    secret: str | None = None
+    trouble: str | None = None
+
+
+class Lifeline:
+    """The child's ends. `parent_gone` becomes readable (end of file) when the parent dies, however it dies."""
+
+    def __init__(self, parent_gone: int, report: int) -> None:
+        self.parent_gone = parent_gone
+        self._report = report
+
+    def report(self, report: Report) -> None:
+        """Tell the parent; the first time only."""
+        if self._report >= 0:
+            os.write(self._report, msgspec.json.encode(report))
+            os.close(self._report)
+            self._report = -1
+
+
+class Child:
+    """A running child process."""
+
+    def __init__(self, name: str, pid: int, report: int, hold: int) -> None:
+        self.name = name
+        self.pid = pid
+        self._report = report
+        self._hold = hold
+
+    def wait_ready(self, seconds: float, clock: Clock) -> Report:
+        """The child's report. A child that dies, or says nothing in time, is reported as trouble."""
+        data = b""
+        deadline = clock.monotonic_ns() + round(seconds * 1e9)
+        while len(data) < REPORT_BYTES_MAX:
+            left = (deadline - clock.monotonic_ns()) / 1e9
+            if left <= 0 or not select.select([self._report], [], [], left)[0]:
+                return Report(False, trouble=f"{self.name} did not start within {seconds:g} s")
+            chunk = os.read(self._report, REPORT_BYTES_MAX)
+            if not chunk:
+                break
+            data += chunk
+        if not data:
+            return Report(False, trouble=f"{self.name} ended before it was ready; its error is above")
+        return msgspec.json.decode(data, type=Report)
+
+    def signal(self, number: int) -> None:
+        """Send a signal; a child that is gone already is no error, since only `reap` frees its number."""
+        os.kill(self.pid, number)
+
+    def close(self) -> None:
+        """Let go of the pipes of a child that was reaped."""
+        os.close(self._report)
+        os.close(self._hold)
+
+
+def fork(
+    name: str, work: Callable[[Lifeline], None], signals: Iterable[signal.Signals], siblings: Iterable[Child]
+) -> Child:
+    """Run `work` in a forked child, which exits when it returns. `signals` were blocked here and are not there.
+
+    Ctrl-C reaches a whole terminal group: a child ignores SIGINT and is told to stop by the parent.
+
+    The caller has one thread and no event loop: what was loaded before the fork is shared, and starts are fast.
+    """
+    report_read, report_write = os.pipe()
+    gone_read, hold_write = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(report_write)
+        os.close(gone_read)
+        return Child(name, pid, report_read, hold_write)
+    status = 1
+    try:
+        os.close(report_read)
+        os.close(hold_write)
+        for sibling in siblings:
+            sibling.close()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+        _work(name, work, Lifeline(gone_read, report_write))
+        status = 0
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)  # a fork must not run the parent's exit handlers
+
+
+def _work(name: str, work: Callable[[Lifeline], None], lifeline: Lifeline) -> None:
+    try:
+        work(lifeline)
+    except (ConfigError, OSError) as error:
+        lifeline.report(Report(False, trouble=f"{name}: {error}"))
+        raise SystemExit(1) from error
+    except BaseException:
+        traceback.print_exc()
+        raise
+
+
+def reap() -> int | None:
+    """The pid of a child that ended, None where none did."""
+    try:
+        pid, _ = os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return pid or None

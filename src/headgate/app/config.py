@@ -1,0 +1,197 @@
+"""What one installation is told: `headgate.yaml`, or the vendors' key variables where there is no file.
+
+Secrets are never in the file: it names the environment variable or the file that holds one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from headgate.core.artifact import Artifact
+from headgate.core.decode import read
+from headgate.core.errors import ConfigError
+from headgate.core.types import ArtifactRef
+from headgate.providers import ProviderSettings, Secret
+from headgate.registry import read_yaml
+
+FILE = "headgate.yaml"
+LISTEN = "127.0.0.1:8484"
+SECRET_BYTES_MAX = 16 * 1024
+VENDOR_KEYS = {
+    "openai": "OPENAI_API_KEY",
+    "anthropic": "ANTHROPIC_API_KEY",
+    "google": "GOOGLE_API_KEY",
+}
+
+
+class ProviderSource(msgspec.Struct, forbid_unknown_fields=True):
+    """One provider account in the file. `key_env` or `key_file` says where its API key is."""
+
+    type: str
+    base_url: str | None = None
+    key_env: str | None = None
+    key_file: str | None = None
+    headers: dict[str, str] = {}
+    allow_http: bool = False
+    allow_private: bool = False
+    models: list[str] = []
+
+
+class PriceSource(msgspec.Struct, forbid_unknown_fields=True):
+    """Your own price of a model, in US dollars per million tokens; it wins over the shipped catalogue."""
+
+    input: float
+    output: float
+    cached_input: float | None = None
+    cache_write: float | None = None
+
+
+class Source(msgspec.Struct, forbid_unknown_fields=True):
+    """The content of `headgate.yaml`. Paths are relative to the file."""
+
+    listen: str = LISTEN
+    management: str | None = None
+    state: str = ".headgate"
+    workspace: str | None = None
+    guardrail: str | None = None
+    bodies: Literal["none", "full"] = "none"
+    journal_full: Literal["serve", "refuse"] = "serve"
+    retention_days: int = 30
+    exposed: bool = False
+    ca_file: str | None = None
+    providers: dict[str, ProviderSource] = {}
+    prices: dict[str, PriceSource] = {}
+
+
+class Config(msgspec.Struct, frozen=True):
+    """A checked configuration. `artifact` is kept for the place of later mistakes; addresses are (host, port)."""
+
+    source: Source
+    artifact: Artifact
+    listen: tuple[str, int]
+    management: tuple[str, int]
+    state: Path
+    workspace: Path | None
+    providers: tuple[ProviderSettings, ...]
+    ca_file: Path | None = None
+
+
+def load_config(file: Path | None, environment: Mapping[str, str], here: Path) -> Config:
+    """The configuration in `file`, in `here`/headgate.yaml, or made from the vendors' key variables.
+
+    Raises ConfigError naming file and line.
+    """
+    chosen = file or here / FILE
+    if file is None and not chosen.exists():
+        return _checked(_from_environment(environment), here, environment)
+    try:
+        text = chosen.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(str(chosen), "there is no such file", "`headgate up --config FILE`") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(chosen), f"cannot be read: {type(error).__name__}", "a UTF-8 text file") from error
+    tree = next(read_yaml(text, str(chosen)), None)
+    content = {} if tree is None or tree.value is None else tree.value
+    if not isinstance(content, dict):
+        raise ConfigError(f"{chosen}:1", "the file is not a mapping", "begin with `providers:`")
+    lines = {} if tree is None else tree.lines
+    artifact = Artifact(ArtifactRef("config", FILE, "", ""), content, file=str(chosen), lines=lines)
+    return _checked(artifact, chosen.resolve().parent, environment)
+
+
+def _from_environment(environment: Mapping[str, str]) -> Artifact:
+    """Every vendor whose key variable is set. Raises ConfigError where none is."""
+    found = {
+        name: {"type": name, "key_env": variable} for name, variable in VENDOR_KEYS.items() if environment.get(variable)
+    }
+    if not found:
+        wanted = ", ".join(VENDOR_KEYS.values())
+        raise ConfigError(
+            FILE, "there is no configuration and no provider key", f"set one of {wanted}, or write {FILE}"
+        )
+    content = msgspec.to_builtins({"providers": found})
+    return Artifact(ArtifactRef("config", "environment", "", ""), content, file="environment")
+
+
+def _checked(artifact: Artifact, base: Path, environment: Mapping[str, str]) -> Config:
+    source = read(artifact, Source)
+    listen = _address(artifact, "listen", source.listen)
+    default = (listen[0], listen[1] + 1 if listen[1] else 0)
+    management = default if source.management is None else _address(artifact, "management", source.management)
+    for path, (host, _) in (("listen", listen), ("management", management)):
+        if not ipaddress.ip_address(host).is_loopback and not source.exposed:
+            raise artifact.fault(
+                path,
+                f"{host} is reachable from other machines, and Headgate speaks plain HTTP",
+                "127.0.0.1, or `exposed: true` where a TLS proxy or a trusted network stands in front",
+            )
+    if not source.providers:
+        raise artifact.fault("providers", "there is no provider", "providers: {openai: {type: openai, key_env: ...}}")
+    if source.retention_days < 1:
+        raise artifact.fault("retention_days", "records must be kept for a day at least", "retention_days: 30")
+    return Config(
+        source=source,
+        artifact=artifact,
+        listen=listen,
+        management=management,
+        state=base / source.state,
+        workspace=None if source.workspace is None else base / source.workspace,
+        providers=tuple(_provider(artifact, name, one, base, environment) for name, one in source.providers.items()),
+        ca_file=None if source.ca_file is None else base / source.ca_file,
+    )
+
+
+def _provider(
+    artifact: Artifact, name: str, source: ProviderSource, base: Path, environment: Mapping[str, str]
+) -> ProviderSettings:
+    path = f"providers.{name}"
+    return ProviderSettings(
+        name=name,
+        type=source.type,
+        base_url=source.base_url,
+        secret=_secret(artifact, path, source, base, environment),
+        headers=source.headers,
+        allow_private=source.allow_private,
+        allow_http=source.allow_http,
+        where=artifact.fault(path, "", "").where,
+    )
+
+
+def _secret(
+    artifact: Artifact, path: str, source: ProviderSource, base: Path, environment: Mapping[str, str]
+) -> Secret | None:
+    if source.key_env is not None and source.key_file is not None:
+        raise artifact.fault(f"{path}.key_file", "both `key_env` and `key_file` are set", "keep one of them")
+    if source.key_env is not None:
+        value = environment.get(source.key_env, "").strip()
+        if not value:
+            right = f"export {source.key_env}=..., or remove the provider"
+            raise artifact.fault(f"{path}.key_env", f"the variable {source.key_env} is not set", right)
+        return Secret(value)
+    if source.key_file is None:
+        return None
+    file = base / source.key_file
+    try:
+        with file.open(encoding="utf-8") as stream:
+            return Secret(stream.read(SECRET_BYTES_MAX).strip())
+    except (OSError, UnicodeDecodeError) as error:
+        wrong = f"{file} cannot be read: {type(error).__name__}"
+        raise artifact.fault(f"{path}.key_file", wrong, "a text file that holds the API key") from error
+
+
+def _address(artifact: Artifact, path: str, text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    host = "127.0.0.1" if host == "localhost" else host.strip("[]")
+    try:
+        ipaddress.ip_address(host)
+        number = int(port)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 65535:
+        raise artifact.fault(path, f"`{text}` is no address", f"IP:PORT, such as {LISTEN}")
+    return host, number

@@ -1,0 +1,45 @@
+"""`headgate`: finds the command, prints what went wrong in one line, sets the exit status.
+
+0 done, 1 the answer is no or the call failed, 2 wrong usage or configuration.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import headgate
+from headgate.core.errors import ConfigError
+
+COMMANDS = ("up", "check", "keys", "calls", "explain", "providers", "simulate", "demo")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = _parser(given[0] if given else "").parse_args(given)
+    try:
+        return options.run(options)
+    except ConfigError as error:
+        print(f"headgate: {error.where}: {error.wrong}\n  would be right: {error.right}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output left (`| head`); nothing is left to tell it
+        return 0
+
+
+def _parser(wanted: str) -> argparse.ArgumentParser:
+    """Only the wanted command's module is loaded in full: `--help` of one must not wait for all."""
+    parser = argparse.ArgumentParser(
+        prog="headgate",
+        description="The control point between applications and the language models they call.",
+    )
+    parser.add_argument("--version", action="version", version=f"headgate {headgate.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in COMMANDS if wanted not in COMMANDS else (wanted,):
+        import_module(f"headgate.cli.{name}").register(commands)
+    return parser

@@ -1,0 +1,50 @@
+"""Plain tables, money, times: how commands print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+UNKNOWN = "-"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Left-aligned columns; numbers (by their look) to the right."""
+    lines = [list(head), *[list(row) for row in rows]]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    right = [bool(rows) and all(_numeric(row[i]) for row in rows) for i in range(len(head))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _numeric(cell: str) -> bool:
+    return cell == UNKNOWN or (bool(cell) and cell.lstrip("$").replace(".", "").replace(",", "").rstrip("%").isdigit())
+
+
+def usd(value: float | None) -> str:
+    """US dollars, with as many digits as small amounts need; `-` where unknown."""
+    if value is None:
+        return UNKNOWN
+    return f"${value:.2f}" if value >= 1 else f"${value:.6f}".rstrip("0").rstrip(".")
+
+
+def number(value: float | None, unit: str = "") -> str:
+    """A count or a measure; `-` where unknown."""
+    if value is None:
+        return UNKNOWN
+    return f"{value:,.0f}{unit}" if value >= 100 or value == int(value) else f"{value:.1f}{unit}"
+
+
+def word(value: object) -> str:
+    """Text as it is; `-` for none."""
+    return UNKNOWN if value is None or value == "" else str(value)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document, for programs."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
