@@ -1,0 +1,72 @@
+"""What all connections of one server share."""
+
+from __future__ import annotations
+
+import asyncio
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Protocol
+
+from headgate.core.ports import Clock
+from headgate.wire.exchange import Handler
+from headgate.wire.limits import ServerLimits
+from headgate.wire.request import HeadReader
+
+_STARTS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+
+
+class Connection(Protocol):
+    """An open client connection, as the server and its answers see it."""
+
+    context: ServerContext
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        ...
+
+    def drain(self) -> None:
+        """Close as soon as nothing is under way."""
+        ...
+
+    def abort(self) -> None:
+        """Cut the connection at once."""
+        ...
+
+
+class ServerContext:
+    """Handler, bounds and open connections of a server. `draining` is set once and for all."""
+
+    __slots__ = ("_date", "_date_s", "_starts", "clock", "connections", "draining", "emptied", "handler", "heads",
+                 "limits", "loop")  # fmt: skip
+
+    def __init__(self, handler: Handler, limits: ServerLimits, clock: Clock) -> None:
+        self.handler = handler
+        self.limits = limits
+        self.clock = clock
+        self.loop = asyncio.get_running_loop()
+        self.heads = HeadReader(limits)
+        self.connections: set[Connection] = set()
+        self.draining = False
+        self.emptied: asyncio.Future[None] | None = None
+        self._starts: dict[int, bytes] = {}
+        self._date_s = 0
+        self._date = b""
+
+    def start(self, status: int) -> bytes:
+        """Status line and Date header of an answer; the date is written once a second."""
+        now_s = self.clock.now_ns() // 1_000_000_000
+        if now_s != self._date_s:
+            self._date_s = now_s
+            self._date = f"date: {formatdate(now_s, usegmt=True)}\r\n".encode()
+            self._starts = {}
+        start = self._starts.get(status)
+        if start is None:
+            start = (_STARTS.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status) + self._date
+            self._starts[status] = start
+        return start
+
+    def left(self, connection: Connection) -> None:
+        """A connection is gone."""
+        self.connections.discard(connection)
+        if self.emptied is not None and not self.connections and not self.emptied.done():
+            self.emptied.set_result(None)

@@ -1,0 +1,336 @@
+"""One client connection of the server: requests in, one at a time and in order, answers out, every wait bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from enum import Enum
+from traceback import walk_tb
+from typing import cast
+
+from headgate.core.ports import TimerHandle
+from headgate.wire.chunked import ChunkedBody
+from headgate.wire.context import ServerContext
+from headgate.wire.request import Head, Refusal, Request
+from headgate.wire.server_exchange import ServerExchange
+
+_log = logging.getLogger(__name__)
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_EMPTY_LINES_MAX = 4
+
+
+class State(Enum):
+    """What the connection is waiting for."""
+
+    HEAD = 0
+    BODY = 1
+    ANSWER = 2
+    FLUSH = 3
+    LINGER = 4
+    GONE = 5
+
+
+class ServerConnection(asyncio.Protocol):
+    """HTTP/1.1 on one socket. Pipelined requests wait in the buffer, reading paused where it is full."""
+
+    __slots__ = (
+        "_body", "_buffer", "_chunks", "_due_ns", "_exchange", "_head", "_missing", "_partial", "_paused_reading",
+        "_received", "_state", "_task", "_timer", "_timer_ns", "_transport", "_write_paused", "context", "peer",
+    )  # fmt: skip
+
+    def __init__(self, context: ServerContext) -> None:
+        self.context = context
+        self.peer = ""
+        self._transport: asyncio.Transport
+        self._state = State.HEAD
+        self._buffer = b""
+        self._partial = False
+        self._head: Head
+        self._body: ChunkedBody | None = None
+        self._chunks: list[bytes] = []
+        self._missing = 0
+        self._received = 0
+        self._exchange: ServerExchange | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._timer: TimerHandle | None = None
+        self._timer_ns = 0
+        self._due_ns = 0
+        self._paused_reading = False
+        self._write_paused = False
+
+    # -- transport callbacks
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected."""
+        self._transport = cast("asyncio.Transport", transport)
+        limits = self.context.limits
+        self._transport.set_write_buffer_limits(high=limits.write_buffer_bytes)
+        sock = transport.get_extra_info("socket")
+        if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        peer = cast("tuple[str, int] | str | None", transport.get_extra_info("peername"))
+        self.peer = peer[0] if isinstance(peer, tuple) else ""
+        if len(self.context.connections) >= limits.connections:
+            self._refuse(Refusal(503, "overloaded", "too many connections"))
+            return
+        self.context.connections.add(self)
+        self._arm(limits.header_s)
+
+    def data_received(self, data: bytes) -> None:
+        """More bytes from the client."""
+        state = self._state
+        if state is State.HEAD:
+            self._buffer = self._buffer + data if self._buffer else data
+            self._advance()
+        elif state is State.BODY:
+            self._more_body(data)
+        elif state is State.ANSWER or state is State.FLUSH:
+            self._buffer += data
+            if len(self._buffer) > self.context.limits.pipeline_bytes and not self._paused_reading:
+                self._paused_reading = True
+                self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """The client will send no more: it has left."""
+        self._leave()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is closed."""
+        self._leave()
+        self._state = State.GONE
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.context.left(self)
+
+    def pause_writing(self) -> None:
+        """The client reads too slowly: from here on it has `write_s` to catch up."""
+        self._write_paused = True
+        self._arm(self.context.limits.write_s)
+        if self._exchange is not None:
+            self._exchange.pause(True)
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self._write_paused = False
+        if self._state in (State.ANSWER, State.FLUSH):
+            self._due_ns = 0
+        if self._exchange is not None:
+            self._exchange.pause(False)
+        if self._state is State.FLUSH:
+            self._next()
+
+    # -- for the exchange and the server
+
+    def write(self, data: bytes) -> None:
+        """Send bytes; dropped where the client has gone."""
+        if self._state is not State.GONE:
+            self._transport.write(data)
+
+    def abort(self) -> None:
+        """Cut the connection at once."""
+        self._leave()
+        self._transport.abort()
+
+    def drain(self) -> None:
+        """Close where nothing is under way; an answer under way closes the connection when it is done."""
+        if self._state is State.HEAD and not self._buffer:
+            self._close()
+        elif self._exchange is not None:
+            self._exchange.close = True
+
+    # -- requests in
+
+    def _advance(self) -> None:
+        """Reads requests off the buffer until one is being answered or more bytes are needed."""
+        try:
+            while self._state is State.HEAD and self._buffer:
+                if not self._read_head():
+                    return
+        except Refusal as refusal:
+            self._refuse(refusal)
+
+    def _read_head(self) -> bool:
+        limits = self.context.limits
+        buffer = self._buffer
+        for _ in range(_EMPTY_LINES_MAX):  # RFC 9112 2.2: empty lines before a request line are skipped
+            if not buffer.startswith(b"\r\n"):
+                break
+            buffer = buffer[2:]
+        end = buffer.find(b"\r\n\r\n")
+        if end > limits.header_bytes or (end < 0 and len(buffer) > limits.header_bytes):
+            raise Refusal(431, "header_too_large", f"the request head is larger than {limits.header_bytes} bytes")
+        if end < 0:
+            if buffer.count(b"\n") != buffer.count(b"\r\n"):
+                raise Refusal(400, "invalid_request", "a line of the request head does not end in CRLF")
+            if not self._partial:
+                self._partial = True
+                self._arm(limits.header_s)
+            self._buffer = buffer
+            return False
+        head = self.context.heads.read(buffer[:end])
+        self._partial = False
+        start = end + 4
+        length = head.length
+        if length is None or length > len(buffer) - start:
+            self._begin_body(head, buffer[start:])
+            return True
+        stop = start + length
+        self._buffer = buffer[stop:]
+        self._answer(head, buffer[start:stop])
+        return True
+
+    def _begin_body(self, head: Head, rest: bytes) -> None:
+        limits = self.context.limits
+        length = head.length
+        if length is not None and length > limits.body_bytes:
+            raise Refusal(413, "request_too_large", f"the body is larger than {limits.body_bytes} bytes", head.path)
+        self._head = head
+        self._buffer = b""
+        self._received = 0
+        self._state = State.BODY
+        if head.expects and not rest:
+            self._transport.write(_CONTINUE)
+        self._arm(limits.body_s)
+        if length is None:
+            self._body = ChunkedBody(limits.body_bytes)
+        else:
+            self._missing = length
+        if rest:
+            self._more_body(rest)
+
+    def _more_body(self, data: bytes) -> None:
+        self._received += len(data)
+        if self._body is not None:
+            try:
+                body = self._body.feed(data)
+            except Refusal as refusal:
+                refusal.target = self._head.path
+                self._refuse(refusal)
+                return
+            if body is None:
+                return
+            self._buffer = self._body.rest
+            self._body = None
+        else:
+            missing = self._missing
+            if len(data) < missing:
+                self._missing = missing - len(data)
+                self._chunks.append(data)
+                return
+            self._chunks.append(data[:missing])
+            self._buffer = data[missing:]
+            body = b"".join(self._chunks)
+            self._chunks = []
+        self._answer(self._head, body)
+
+    def _answer(self, head: Head, body: bytes) -> None:
+        self._due_ns = 0
+        self._state = State.ANSWER
+        self._head = head
+        context = self.context
+        exchange = ServerExchange(self, head.close, head.chunkable, head.method == "HEAD")
+        self._exchange = exchange
+        request = Request(head, body, self.peer)
+        self._task = task = context.loop.create_task(context.handler.serve(request, exchange))
+        task.add_done_callback(self._answered)
+
+    # -- answers out
+
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        exchange = self._exchange
+        self._task = None
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _log.error("a request failed: %s at %s", type(error).__name__, _place(error))
+        if exchange is None or self._state is State.GONE or self._transport.is_closing():
+            return
+        if not exchange.started:
+            self._exchange = None
+            self._refuse(Refusal(500, "internal_error", "an internal error occurred", self._head.path))
+        elif not exchange.finished:
+            self.abort()
+        elif self._write_paused:
+            self._state = State.FLUSH
+        else:
+            self._next()
+
+    def _next(self) -> None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is None or exchange.close or self.context.draining:
+            self._close()
+            return
+        self._state = State.HEAD
+        if self._paused_reading:
+            self._paused_reading = False
+            self._transport.resume_reading()
+        self._arm(self.context.limits.idle_s)
+        if self._buffer:
+            self._advance()
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answers by ourselves, then reads and drops input for a moment so that the answer is not lost to a reset."""
+        rendered = self.context.handler.refuse(refusal)
+        self._buffer = b""
+        self._chunks = []
+        self._body = None
+        frame = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(rendered.body)
+        self._transport.write(b"".join((self.context.start(refusal.status), rendered.headers, frame, rendered.body)))
+        self._state = State.LINGER
+        self._arm(self.context.limits.linger_s)
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def _close(self) -> None:
+        """Closes once everything written has been taken; a client that takes nothing is cut off."""
+        self._state = State.LINGER
+        self._arm(self.context.limits.write_s)
+        self._transport.close()
+
+    def _leave(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+
+    # -- time
+
+    def _arm(self, seconds: float) -> None:
+        """One timer a connection, moved only when it would be late: a deadline that recedes costs no timer."""
+        due = self.context.clock.monotonic_ns() + int(seconds * 1e9)
+        self._due_ns = due
+        if self._timer is None or self._timer_ns > due:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer_ns = due
+            self._timer = self.context.clock.call_later(seconds, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        if self._due_ns == 0:
+            return
+        limits = self.context.limits
+        due = self._due_ns
+        if self._state is State.BODY:
+            due += self._received * 1_000_000_000 // limits.body_rate
+        left = due - self.context.clock.monotonic_ns()
+        if left > 0:
+            self._timer_ns = due
+            self._timer = self.context.clock.call_later(left / 1e9, self._tick)
+        elif self._state is State.BODY:
+            self._refuse(Refusal(408, "request_timeout", "the body did not arrive in time", self._head.path))
+        elif self._state is State.HEAD and self._buffer:
+            self._refuse(Refusal(408, "request_timeout", "the request head did not arrive in time"))
+        elif self._state is State.HEAD:
+            self._close()
+        else:
+            self.abort()
+
+
+def _place(error: BaseException) -> str:
+    """Where an exception was raised, without anything it says: messages may hold content."""
+    where = "?"
+    for frame, line in walk_tb(error.__traceback__):
+        where = f"{frame.f_code.co_filename}:{line}"
+    return where
