@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from headgate.core.chat import ChatRequest, JsonFormat, ReasoningRequest
@@ -31,11 +32,13 @@ _WANTED_LEVEL: Final = {
     "max": "XHIGH",
 }  # fmt: skip
 
-# names of one setting that must come from one side: where the client said any of them, ours stay out
-GROUPS: Final[tuple[frozenset[str], ...]] = (
-    frozenset(_FORMAT),
-    frozenset({"responseLogprobs", "logprobs"}),
-)
+# a prompt's settings -> what they are called here
+_SETTINGS: Final = {place: name for name, place in (_NUMBERS | _INTEGERS).items()} | {"stop": "stopSequences"}
+
+
+def write_settings(settings: Mapping[str, Json]) -> JsonObject:
+    """A prompt's settings (canonical names) as generationConfig fields."""
+    return {_SETTINGS[name]: value for name, value in settings.items() if name in _SETTINGS}
 
 
 def read_config(value: Json, chat: ChatRequest, dropped: list[str]) -> None:
@@ -57,6 +60,8 @@ def read_config(value: Json, chat: ChatRequest, dropped: list[str]) -> None:
     if "thinkingConfig" in config:
         chat.reasoning = _read_thinking(config.pop("thinkingConfig"), dropped)
     _read_format(config, chat)
+    if config.get("responseFormat"):
+        raise CannotCarry("responseFormat cannot be asked of another vendor", param=at + "responseFormat")
     modes = config.pop("responseModalities", None)
     if modes is not None and any(mode.upper() != "TEXT" for mode in texts(modes, at + "responseModalities")):
         raise CannotCarry("only text answers can be asked of another vendor", param=at + "responseModalities")
@@ -122,9 +127,7 @@ def write_config(chat: ChatRequest, model: str, dropped: list[str]) -> JsonObjec
             raise CannotCarry(f"Gemini takes at most {_STOPS_MAX} stop sequences", param="stop")
         config["stopSequences"] = list(chat.stop)
     if chat.logprobs is not None:
-        config["responseLogprobs"] = True
-        if chat.logprobs:
-            config["logprobs"] = chat.logprobs
+        dropped.append("logprobs")  # Gemini would count them, but they do not come back through another dialect
     if chat.json_format is not None:
         config["responseMimeType"] = "application/json"
         if chat.json_format.schema is not None:

@@ -29,9 +29,7 @@ _RENAMED: Final[dict[str, str]] = {
     "ref": "$ref",
     "$ref": "$ref",
 }
-_COUNTS: Final = frozenset(
-    {"maxItems", "minItems", "maxLength", "minLength", "maxProperties", "minProperties"}
-)
+_COUNTS: Final = frozenset({"maxItems", "minItems", "maxLength", "minLength", "maxProperties", "minProperties"})
 _SPECIAL: Final = frozenset({"type", "nullable", "example", "propertyOrdering", "property_ordering", "enum"})
 
 

@@ -10,17 +10,18 @@ from typing import Final
 
 import msgspec
 
-from headgate.core.types import Json
-
 NAME: Final = "google"
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
+BYPASS: Final = "skip_thought_signature_validator"  # documented by Google for history that Gemini did not produce
 
 
 class AskPart(msgspec.Struct, gc=False):
-    """The text of a part; whatever else a part holds is not looked at."""
+    """The text of a part, and a tool's result as it stands, for its length; nothing else is looked at."""
 
     text: str | None = None
+    result_camel: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="functionResponse")
+    result_snake: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="function_response")
 
 
 class AskContent(msgspec.Struct, gc=False):
@@ -42,7 +43,7 @@ class AskConfig(msgspec.Struct, gc=False):
 class AskExtra(msgspec.Struct):
     """The `headgate` extra field."""
 
-    variables: dict[str, Json] | None = None
+    variables: dict[str, object] | None = None
     channel: str | None = None
 
 
@@ -50,6 +51,7 @@ class AskBody(msgspec.Struct, gc=False):
     """A request body, as far as `ask` looks."""
 
     contents: list[AskContent] | AskContent
+    tools: msgspec.Raw = msgspec.Raw()
     system_camel: AskContent | None = msgspec.field(default=None, name="systemInstruction")
     system_snake: AskContent | None = msgspec.field(default=None, name="system_instruction")
     config_camel: AskConfig | None = msgspec.field(default=None, name="generationConfig")
@@ -58,7 +60,7 @@ class AskBody(msgspec.Struct, gc=False):
     headgate: AskExtra | None = None
 
 
-class SaidCall(msgspec.Struct):
+class SaidCall(msgspec.Struct, gc=False):
     """A functionCall part of an answer; `args` keeps its exact JSON text."""
 
     name: str = ""
@@ -176,7 +178,7 @@ def generation(model: str) -> float | None:
 
 
 def is_old(model: str) -> bool:
-    """True for generations before 3: thinking budgets instead of levels, no JSON mode beside tools, flat tool results."""
+    """True for generations before 3: thinking budgets, no JSON mode beside tools, no media inside tool results."""
     known = generation(model)
     if known is None:
         return model.rsplit("/", 1)[-1] == "gemini-pro"

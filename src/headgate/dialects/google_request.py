@@ -1,0 +1,220 @@
+"""A generateContent body that stays in its dialect: read just far enough, a prompt put in, splices made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from headgate.core.errors import InvalidRequest
+from headgate.core.stages import Asked
+from headgate.core.types import Json, JsonObject, as_object
+from headgate.dialects.base import JSON_DEPTH_MAX, limit_depth, splice_top_level
+from headgate.dialects.foreign import MARK, MARK_BYTES
+from headgate.dialects.google_config import write_settings
+from headgate.dialects.google_fields import camel, items
+from headgate.dialects.google_types import BYPASS, AskBody, AskConfig, AskContent, AskPart, ask_decoder
+
+_raw_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_SIGNATURES: Final = ("thoughtSignature", "thought_signature")
+_CALLS: Final = ("functionCall", "function_call")
+
+
+def ask(body: bytes, path_model: str | None, path_stream: bool) -> Asked:
+    """See `Dialect.ask`. The model is named in the URL; a `model` field in the body only stands in for it."""
+    document = _decode(body)
+    model = (path_model or document.model or "").removeprefix("models/")
+    if not model:
+        raise InvalidRequest("the model is missing from the URL: /models/{model}:generateContent", param="model")
+    asked = Asked(
+        model=model,
+        stream=path_stream,
+        body=body,
+        document=document,
+        input_chars=_chars(document),
+    )
+    config = document.config_camel or document.config_snake
+    if config is not None:
+        _measure(asked, config)
+    extra = document.headgate
+    if extra is not None:
+        asked.variables = as_object(extra.variables)
+        asked.channel = extra.channel
+        asked.body = splice_top_level(body, {"headgate": None})
+    return asked
+
+
+def _decode(body: bytes) -> AskBody:
+    try:
+        document = ask_decoder.decode(body)
+        if not body.isascii():
+            body.decode()  # the decoder does not look at text that it skips
+        if body.count(b"{") + body.count(b"[") > JSON_DEPTH_MAX:
+            limit_depth(body, msgspec.json.decode(body))
+    except msgspec.ValidationError as error:
+        raise _misfit(str(error)) from error
+    except UnicodeDecodeError as error:
+        raise InvalidRequest("the body is not valid UTF-8") from error
+    except msgspec.DecodeError as error:
+        raise InvalidRequest(f"the body is not valid JSON: {error}") from error
+    except RecursionError as error:
+        raise InvalidRequest(f"JSON is nested deeper than {JSON_DEPTH_MAX} levels") from error
+    return document
+
+
+def _misfit(said: str) -> InvalidRequest:
+    """msgspec's words, with the field they speak of as `param`."""
+    what, _, path = said.partition(" - at `$")
+    path = path.rstrip("`").strip(".").replace("[...]", "")
+    if what.startswith("Object missing required field `"):
+        path = f"{path}.{what.split('`')[1]}".strip(".")
+    message = f"Invalid value at '{path}': {what}" if path else f"Invalid body: {what}"
+    return InvalidRequest(message, param=path or None)
+
+
+def _measure(asked: Asked, config: AskConfig) -> None:
+    asked.max_tokens = config.max_camel if config.max_camel is not None else config.max_snake
+    choices = config.count_camel if config.count_camel is not None else config.count_snake
+    if choices is not None:
+        if choices < 1:
+            raise InvalidRequest("candidateCount must be at least 1", param="generationConfig.candidateCount")
+        asked.choices = choices
+
+
+def _parts(content: AskContent | None) -> Sequence[AskPart]:
+    if content is None or content.parts is None:
+        return ()
+    return (content.parts,) if isinstance(content.parts, AskPart) else content.parts
+
+
+def _chars(document: AskBody) -> int:
+    """Characters of text, tool results and tool declarations; media are not counted."""
+    contents = document.contents
+    total = len(document.tools)
+    for content in (contents,) if isinstance(contents, AskContent) else contents:
+        for part in _parts(content):
+            text = part.text
+            total += len(part.result_camel) + len(part.result_snake) if text is None else len(text)
+    for part in _parts(document.system_camel or document.system_snake):
+        total += len(part.text or "")
+    return total
+
+
+def system_text(asked: Asked) -> str | None:
+    """The system instruction's texts, one per line; None where there is none."""
+    document = asked.document
+    assert isinstance(document, AskBody)
+    texts = [part.text for part in _parts(document.system_camel or document.system_snake) if part.text]
+    return "\n".join(texts) if texts else None
+
+
+def request_target(model: str, stream: bool) -> str:
+    """The path below the base URL. The model's name is quoted: it may not reach outside its path segment."""
+    name = quote(model.removeprefix("models/"), safe="-._~/" if model.startswith("tunedModels/") else "-._~@")
+    parent = "" if model.startswith("tunedModels/") else "models/"
+    return f"/{parent}{name}:streamGenerateContent?alt=sse" if stream else f"/{parent}{name}:generateContent"
+
+
+# -- a rendered prompt ----------------------------------------------------------------------------------------------
+
+
+def add_prompt(asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> bytes:
+    """See `Dialect.add_prompt`. The client's own turns keep their bytes."""
+    body = _raw_object.decode(asked.body)
+    changes: dict[str, bytes | None] = {}
+    system: list[Json] = [{"text": text} for role, text in messages if role == "system"]
+    if system:
+        _add_system(body, system, changes)
+    turns: list[Json] = [
+        {"role": "model" if role == "assistant" else "user", "parts": [{"text": text}]}
+        for role, text in messages
+        if role != "system"
+    ]
+    if turns:
+        own = bytes(body["contents"]).strip()
+        inner = own[1:-1].strip() if own.startswith(b"[") else own
+        changes["contents"] = msgspec.json.encode(turns)[:-1] + (b"," + inner if inner else b"") + b"]"
+    if settings:
+        _add_settings(body, settings, changes)
+    return splice_top_level(asked.body, changes) if changes else asked.body
+
+
+def _named(body: Mapping[str, msgspec.Raw], camel_name: str, snake_name: str) -> tuple[str, bytes | None]:
+    """The spelling in use and its bytes; None where it is absent or null."""
+    for name in (camel_name, snake_name):
+        raw = bytes(body.get(name, b""))
+        if raw and raw != b"null":
+            return name, raw
+    return camel_name, None
+
+
+def _add_system(body: Mapping[str, msgspec.Raw], texts: list[Json], changes: dict[str, bytes | None]) -> None:
+    name, own = _named(body, "systemInstruction", "system_instruction")
+    content: JsonObject = {}
+    if own is not None:
+        content = as_object(msgspec.json.decode(own)) or {}
+    content["parts"] = [*texts, *items(content.get("parts"), name + ".parts")]
+    changes[name] = msgspec.json.encode(content)
+
+
+def _add_settings(
+    body: Mapping[str, msgspec.Raw], settings: Mapping[str, Json], changes: dict[str, bytes | None]
+) -> None:
+    name, own = _named(body, "generationConfig", "generation_config")
+    config = _raw_object.decode(own) if own is not None else {}
+    said = {camel(key): value for key, value in config.items() if bytes(value) != b"null"}
+    added = {key: value for key, value in write_settings(settings).items() if key not in said}
+    if added:
+        changes[name] = msgspec.json.encode({**said, **added})
+
+
+# -- splices --------------------------------------------------------------------------------------------------------
+
+
+def splice_request(body: bytes, asked: Asked, model: str) -> bytes:
+    """See `Dialect.splice_request`. Besides the model's name, signatures of other vendors are taken out: a Google
+    client that was answered by another vendor holds them, and Gemini refuses what it did not sign."""
+    document = asked.document
+    assert isinstance(document, AskBody)
+    if MARK_BYTES in body:
+        body = _without_foreign(body)
+    if document.model is not None and document.model.removeprefix("models/") != model:
+        body = splice_top_level(body, {"model": msgspec.json.encode(f"models/{model}")})
+    return body
+
+
+def _without_foreign(body: bytes) -> bytes:
+    fields = _raw_object.decode(body)
+    turns = items(msgspec.json.decode(fields["contents"]), "contents")
+    kept = [content for content in turns if _clean(as_object(content))]
+    return splice_top_level(body, {"contents": msgspec.json.encode(kept)})
+
+
+def _clean(content: JsonObject | None) -> bool:
+    """Takes foreign signatures out of one turn; False where nothing of it is left."""
+    if content is None or not content.get("parts"):
+        return True
+    parts: list[Json] = []
+    for part in items(content["parts"], "contents.parts"):
+        fields = as_object(part)
+        if fields is None or _clean_part(fields):
+            parts.append(part)
+    content["parts"] = parts
+    return bool(parts)
+
+
+def _clean_part(part: JsonObject) -> bool:
+    """False where the part only exists for the signature's sake: another vendor's thinking."""
+    for name in _SIGNATURES:
+        signature = part.get(name)
+        if not isinstance(signature, str) or not signature.startswith(MARK):
+            continue
+        if part.get("thought") is True:
+            return False
+        if any(call in part for call in _CALLS):
+            part[name] = BYPASS
+        else:
+            del part[name]
+    return part != {"text": ""}
