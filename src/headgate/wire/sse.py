@@ -62,10 +62,18 @@ class SseParser:
 
     def _slow(self, buffer: bytes, events: list[Event], at: int = 0) -> int:
         self._seen = 0
-        while stop := _event_end(buffer, at):
+        while True:
+            if buffer.startswith(b"data: ", at):  # one line ended by CRLF CRLF, the usual form at Google
+                stop = buffer.find(b"\r\n\r\n", at)
+                if stop > 0 and buffer.find(b"\r", at) == stop and buffer.find(b"\n", at) == stop + 1:
+                    events.append(Event(buffer[at : stop + 4], buffer[at + 6 : stop], b""))
+                    at = stop + 4
+                    continue
+            stop = _event_end(buffer, at)
+            if not stop:
+                return at
             events.append(parse(buffer[at:stop]))
             at = stop
-        return at
 
 
 def _event_end(buffer: bytes, at: int) -> int:
