@@ -63,7 +63,7 @@ def read_error(status: int, headers: Sequence[Header], body: bytes) -> UpstreamE
     """What a non-2xx answer means. Never raises: HTML, cut JSON and empty bodies are answers too."""
     detail = _detail(body)
     kind = _kind(status, detail)
-    if kind in ("client_fault", "auth_failed") and body.lstrip()[:1] == b"<":
+    if kind in ("client_fault", "auth_failed", "model_gone") and body.lstrip()[:1] == b"<":
         kind = "malformed_response"  # a page from something between us and the provider
     telling = kind in _TELLING and detail is not None
     said = _text(detail, "message")[:MESSAGE_MAX] if telling else ""

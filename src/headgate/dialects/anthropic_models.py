@@ -46,7 +46,7 @@ def takes_sampling(model: str) -> bool:
 
 def takes_one_sampling(model: str) -> bool:
     """True where temperature and top_p may not be said together."""
-    return (4, 1) <= _at(model)
+    return _at(model) >= (4, 1)
 
 
 def takes_adaptive(model: str) -> bool:

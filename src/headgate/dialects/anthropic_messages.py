@@ -1,0 +1,189 @@
+"""Anthropic's `/v1/messages` as a `Dialect`: the joining object, and what happens to bodies that stay Anthropic's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, cast
+
+import msgspec
+
+from headgate.core.chat import ChatRequest, Frame
+from headgate.core.errors import HeadgateError, InvalidRequest, UpstreamError
+from headgate.core.stages import Asked
+from headgate.core.types import Header, Json, as_object
+from headgate.dialects import anthropic_errors, anthropic_patch, anthropic_read, anthropic_request
+from headgate.dialects.anthropic_answer import StreamReader, WholeReader
+from headgate.dialects.anthropic_models import takes_sampling
+from headgate.dialects.anthropic_types import NAME, Ask, AskBlock, ask_decoder
+from headgate.dialects.anthropic_write import StreamWriter, WholeWriter
+from headgate.dialects.base import (
+    EXTRA_FIELD,
+    JSON_DEPTH_MAX,
+    AnswerMeta,
+    AnswerReader,
+    AnswerWriter,
+    Carried,
+    Read,
+    Sent,
+    limit_depth,
+    splice_top_level,
+)
+from headgate.dialects.openai_types import fields_decoder, invalid_body
+
+_SAMPLING: Final = ("temperature", "top_p", "top_k")
+_list_decoder: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_encode: Final = msgspec.json.encode
+
+
+class AnthropicMessages:
+    """Implements `Dialect`."""
+
+    name = NAME
+
+    # -- requests
+
+    def ask(self, body: bytes, path_model: str | None, path_stream: bool) -> Asked:
+        """See `Dialect.ask`."""
+        try:
+            if not body.isascii():
+                body.decode()  # the typed reading skips strings that it does not need
+            ask = ask_decoder.decode(body)
+            if body.count(b"[") + body.count(b"{") > JSON_DEPTH_MAX:
+                limit_depth(body, msgspec.json.decode(body))
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            raise invalid_body(error) from error
+        chars = _chars(ask.system)
+        for message in ask.messages:
+            chars += _chars(message.content)
+        asked = Asked(ask.model, bool(ask.stream), body, ask, ask.max_tokens, input_chars=chars)
+        extra = ask.headgate
+        if extra is not msgspec.UNSET:
+            asked.body = splice_top_level(body, {EXTRA_FIELD: None})
+            if extra is not None:
+                asked.variables, asked.channel = extra.variables, extra.channel
+        return asked
+
+    def system_text(self, asked: Asked) -> str | None:
+        """See `Dialect.system_text`."""
+        system = cast("Ask", asked.document).system
+        if system is None or isinstance(system, str):
+            return system or None
+        return "\n".join(block.text for block in system if block.text) or None
+
+    def add_prompt(self, asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> bytes:
+        """See `Dialect.add_prompt`. Settings that this dialect has no place for (seed, penalties) are left out."""
+        fields = fields_decoder.decode(asked.body)
+        changes: dict[str, bytes | None] = {}
+        system = [text for role, text in messages if role == "system"]
+        turns = [{"role": role, "content": text} for role, text in messages if role != "system"]
+        if system:
+            changes["system"] = _join_system(system, fields.get("system"))
+        if turns:
+            own = _list_decoder.decode(fields["messages"])
+            changes["messages"] = _encode([*turns, *own])
+        if settings:
+            changes |= _fill(fields, settings)
+        return splice_top_level(asked.body, changes) if changes else asked.body
+
+    def read_request(self, body: bytes, stream: bool) -> Read:
+        """See `Dialect.read_request`."""
+        return anthropic_read.read_request(body, stream)
+
+    def write_request(self, chat: ChatRequest, model: str, abilities: frozenset[str] | None) -> Carried:
+        """See `Dialect.write_request`."""
+        return anthropic_request.write_request(chat, model, abilities)
+
+    def splice_request(self, body: bytes, asked: Asked, model: str) -> bytes:
+        """See `Dialect.splice_request`. Sampling parameters that a prompt's settings filled in, not the client, are
+        taken out again for a model that refuses them; what the client itself said is its own business."""
+        changes: dict[str, bytes | None] = {}
+        if model != asked.model:
+            changes["model"] = _encode(model)
+        if body is not asked.body and not takes_sampling(model):
+            ask = cast("Ask", asked.document)
+            changes |= {name: None for name in _SAMPLING if getattr(ask, name) is None and _mentions(body, name)}
+        return splice_top_level(body, changes) if changes else body
+
+    def request_target(self, model: str, stream: bool) -> str:
+        """See `Dialect.request_target`."""
+        return "/messages"
+
+    # -- answers
+
+    def reader(self, stream: bool, keep_usage: bool) -> AnswerReader:
+        """See `Dialect.reader`. Usage always comes: there is none that only we asked for."""
+        return StreamReader() if stream else WholeReader()
+
+    def writer(self, stream: bool, meta: AnswerMeta) -> AnswerWriter:
+        """See `Dialect.writer`."""
+        return StreamWriter(meta) if stream else WholeWriter(meta)
+
+    def patch(self, frame: Frame) -> bytes:
+        """See `Dialect.patch`."""
+        return anthropic_patch.patch(frame)
+
+    def cut(self, sent: Sent, meta: AnswerMeta, error: HeadgateError | None) -> bytes:
+        """See `Dialect.cut`."""
+        return anthropic_patch.cut(sent, meta, error)
+
+    # -- errors
+
+    def error_body(self, error: HeadgateError, call_id: str | None) -> bytes:
+        """See `Dialect.error_body`."""
+        return _encode(anthropic_errors.error_object(error, call_id))
+
+    def read_error(self, status: int, headers: Sequence[Header], body: bytes) -> UpstreamError:
+        """See `Dialect.read_error`."""
+        return anthropic_errors.read_error(status, headers, body)
+
+
+def _chars(content: str | list[AskBlock] | dict[str, msgspec.Raw] | None) -> int:
+    """Characters of text in content, tool results included."""
+    if isinstance(content, str):
+        return len(content)
+    if not isinstance(content, list):
+        return 0
+    total = 0
+    for block in content:
+        if block.text is not None:
+            total += len(block.text)
+        if block.content is not None:
+            total += _chars(block.content)
+    return total
+
+
+def _mentions(body: bytes, name: str) -> bool:
+    return b'"%b"' % name.encode() in body
+
+
+def _join_system(texts: list[str], own: msgspec.Raw | None) -> bytes:
+    """The prompt's system texts before the client's own, whose blocks keep their exact bytes."""
+    text = "\n\n".join(texts)
+    first = bytes(own or b"null").lstrip()[:1]
+    if own is not None and first == b"[":
+        return _encode([{"type": "text", "text": text}, *_list_decoder.decode(own)])
+    if own is not None and first == b'"' and (said := msgspec.json.decode(own, type=str)):
+        return _encode(f"{text}\n\n{said}")
+    return _encode(text)
+
+
+def _fill(fields: dict[str, msgspec.Raw], settings: Mapping[str, Json]) -> dict[str, bytes | None]:
+    """Settings as fields of the body, where the client said nothing. Raises InvalidRequest for a value of no use."""
+    chat = _settings(settings)
+    wire = anthropic_request.write_settings(chat, "", None, {})
+    wire |= {name: value for name in (*_SAMPLING, "max_tokens") if (value := getattr(chat, name)) is not None}
+    changes: dict[str, bytes | None] = {name: _encode(value) for name, value in wire.items() if name not in fields}
+    if "output_config" in fields and "output_config" in wire:
+        said = as_object(msgspec.json.decode(fields["output_config"])) or {}
+        changes["output_config"] = _encode({**(as_object(wire["output_config"]) or {}), **said})
+    return changes
+
+
+def _settings(settings: Mapping[str, Json]) -> ChatRequest:
+    try:
+        return msgspec.convert({"messages": [], **settings}, ChatRequest)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f"a setting of the prompt does not fit: {error}") from error
+
+
+ANTHROPIC: Final = AnthropicMessages()
