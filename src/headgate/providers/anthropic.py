@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from headgate.core.ports import Endpoint
 from headgate.dialects.anthropic_messages import ANTHROPIC
+from headgate.dialects.anthropic_models import API_VERSION_DEFAULT
 from headgate.providers.endpoint import HttpEndpoint, located
 from headgate.providers.settings import ProviderSettings, reveal
 
 BASE_URL = "https://api.anthropic.com/v1"
-VERSION = "2023-06-01"  # where the client says none: the one that takes sampling parameters
 
 
 def build(settings: ProviderSettings) -> Endpoint:
@@ -16,5 +16,5 @@ def build(settings: ProviderSettings) -> Endpoint:
     where = located(settings, BASE_URL)
     key = reveal(settings, where.origin)
     if key is None:
-        raise settings.fault("there is no API key", "`api_key`, or the variable ANTHROPIC_API_KEY")
-    return HttpEndpoint(settings, ANTHROPIC, where, [("x-api-key", key), ("anthropic-version", VERSION)])
+        raise settings.fault("there is no API key", "`key_env: ANTHROPIC_API_KEY`, or `key_file`")
+    return HttpEndpoint(settings, ANTHROPIC, where, [("x-api-key", key), ("anthropic-version", API_VERSION_DEFAULT)])

@@ -15,5 +15,5 @@ def build(settings: ProviderSettings) -> Endpoint:
     where = located(settings, BASE_URL)
     key = reveal(settings, where.origin)
     if key is None:
-        raise settings.fault("there is no API key", "`api_key`, or the variable GOOGLE_API_KEY")
+        raise settings.fault("there is no API key", "`key_env: GOOGLE_API_KEY`, or `key_file`")
     return HttpEndpoint(settings, GOOGLE, where, [("x-goog-api-key", key)])

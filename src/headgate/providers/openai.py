@@ -15,5 +15,5 @@ def build(settings: ProviderSettings) -> Endpoint:
     where = located(settings, BASE_URL)
     key = reveal(settings, where.origin)
     if key is None:
-        raise settings.fault("there is no API key", "`api_key`, or the variable OPENAI_API_KEY")
+        raise settings.fault("there is no API key", "`key_env: OPENAI_API_KEY`, or `key_file`")
     return HttpEndpoint(settings, OPENAI, where, [("authorization", f"Bearer {key}")])

@@ -125,7 +125,7 @@ def _split(settings: ProviderSettings, text: str) -> SplitResult:
     if url.scheme not in _PORTS or not host:
         raise settings.fault("`base_url` is not an http(s) URL", right)
     if url.username is not None or url.password is not None:
-        raise settings.fault("`base_url` holds a user name or password", "the credential in `api_key`")
+        raise settings.fault("`base_url` holds a user name or password", "the credential in `key_env` or `key_file`")
     if url.query or url.fragment:
         raise settings.fault("`base_url` holds a query or fragment", right)
     return url

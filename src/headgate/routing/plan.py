@@ -129,19 +129,23 @@ class Planner:
 
 
 def needs(chat: ChatRequest) -> frozenset[str]:
-    """What a target must be able to do for the request to keep its meaning: media kinds, tools, json_schema."""
+    """The abilities a request takes for granted: vision (images), other media by kind, tools, json_schema."""
     found: set[str] = set()
     for message in chat.messages:
         for part in message.parts:
             if isinstance(part, Media):
-                found.add(part.kind)
+                found.add(_ability(part))
             elif isinstance(part, ToolResult):
-                found.update(inner.kind for inner in part.parts if isinstance(inner, Media))
+                found.update(_ability(inner) for inner in part.parts if isinstance(inner, Media))
     if chat.tools:
         found.add("tools")
     if chat.json_format is not None and chat.json_format.schema is not None:
         found.add("json_schema")
     return frozenset(found)
+
+
+def _ability(media: Media) -> str:
+    return "vision" if media.kind == "image" else media.kind
 
 
 def _fitting(candidates: tuple[Candidate, ...], input_tokens: int, record: CallRecord) -> tuple[Candidate, ...]:

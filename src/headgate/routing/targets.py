@@ -13,11 +13,15 @@ from headgate.routing.catalogue import Catalogue, Facts
 
 
 class Account(msgspec.Struct, frozen=True):
-    """A provider account that may be asked. `models` are those its settings name, with the facts they state."""
+    """A provider account that may be asked.
+
+    `models` are those its settings list as served here; `stated` what the workspace says of models, by name.
+    """
 
     endpoint: Endpoint
     type: str
-    models: Mapping[str, Facts] = {}
+    models: tuple[str, ...] = ()
+    stated: Mapping[str, Facts] = {}
 
     @property
     def name(self) -> str:
@@ -65,6 +69,6 @@ class Targets:
         if account is None:
             return None
         shipped = self.catalogue.find(account.type, model)
-        stated = account.models.get(model)
+        stated = account.stated.get(model)
         facts = (stated.over(shipped) if stated is not None else shipped) or Facts()
         return Target(provider, model, account.endpoint, facts.price, facts.context, facts.max_output, facts.abilities)
