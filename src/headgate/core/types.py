@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import msgspec
 
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
-JsonObject: TypeAlias = "dict[str, Json]"
+if TYPE_CHECKING:
+    Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+    JsonObject: TypeAlias = "dict[str, Json]"
+else:  # msgspec reads annotations at run time and knows no recursive aliases
+    Json = object
+    JsonObject = dict[str, object]
 Header: TypeAlias = "tuple[bytes, bytes]"
 
 
