@@ -15,7 +15,7 @@ import msgspec
 from headgate.core.artifact import Artifact
 from headgate.core.decode import read
 from headgate.core.errors import ConfigError
-from headgate.core.types import ArtifactRef
+from headgate.core.types import ArtifactRef, Json
 from headgate.providers import ProviderSettings, Secret
 from headgate.registry import read_yaml
 
@@ -29,8 +29,32 @@ VENDOR_KEYS = {
 }
 
 
+class PriceSource(msgspec.Struct, forbid_unknown_fields=True):
+    """Your own price of a model, in US dollars per million tokens; None is unknown, never free."""
+
+    input: float
+    output: float
+    cached_input: float | None = None
+    cache_write: float | None = None
+
+
+class ModelSource(msgspec.Struct, forbid_unknown_fields=True):
+    """What you know of a model; it wins over the shipped catalogue. `context` and `max_output` in tokens.
+
+    `abilities`: what it can do (see docs/providers.md); None is unknown, and nothing is refused.
+    """
+
+    price: PriceSource | None = None
+    context: int | None = None
+    max_output: int | None = None
+    abilities: list[str] | None = None
+
+
 class ProviderSource(msgspec.Struct, forbid_unknown_fields=True):
-    """One provider account in the file. `key_env` or `key_file` says where its API key is."""
+    """One provider account in the file. `key_env` or `key_file` says where its API key is.
+
+    `models` are models of this account by name: ones the catalogue does not know, or facts that win over it.
+    """
 
     type: str
     base_url: str | None = None
@@ -39,16 +63,7 @@ class ProviderSource(msgspec.Struct, forbid_unknown_fields=True):
     headers: dict[str, str] = {}
     allow_http: bool = False
     allow_private: bool = False
-    models: list[str] = []
-
-
-class PriceSource(msgspec.Struct, forbid_unknown_fields=True):
-    """Your own price of a model, in US dollars per million tokens; it wins over the shipped catalogue."""
-
-    input: float
-    output: float
-    cached_input: float | None = None
-    cache_write: float | None = None
+    models: dict[str, ModelSource] = {}
 
 
 class Source(msgspec.Struct, forbid_unknown_fields=True):
@@ -65,7 +80,6 @@ class Source(msgspec.Struct, forbid_unknown_fields=True):
     exposed: bool = False
     ca_file: str | None = None
     providers: dict[str, ProviderSource] = {}
-    prices: dict[str, PriceSource] = {}
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -81,14 +95,26 @@ class Config(msgspec.Struct, frozen=True):
     ca_file: Path | None = None
 
 
-def load_config(file: Path | None, environment: Mapping[str, str], here: Path) -> Config:
+def load_config(
+    file: Path | None, environment: Mapping[str, str], here: Path, said: Mapping[str, Json] | None = None
+) -> Config:
     """The configuration in `file`, in `here`/headgate.yaml, or made from the vendors' key variables.
 
+    `said` are fields given on the command line: they win, and a `state` in them is relative to `here`.
     Raises ConfigError naming file and line.
     """
+    artifact, base = _artifact(file, environment, here)
+    given = dict(said or {})
+    if "state" in given:
+        given["state"] = str(here / str(given["state"]))
+    return _checked(msgspec.structs.replace(artifact, content={**artifact.content, **given}), base, environment)
+
+
+def _artifact(file: Path | None, environment: Mapping[str, str], here: Path) -> tuple[Artifact, Path]:
+    """The configuration as written, and the folder its paths are relative to."""
     chosen = file or here / FILE
     if file is None and not chosen.exists():
-        return _checked(_from_environment(environment), here, environment)
+        return _from_environment(environment), here
     try:
         text = chosen.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -101,7 +127,7 @@ def load_config(file: Path | None, environment: Mapping[str, str], here: Path) -
         raise ConfigError(f"{chosen}:1", "the file is not a mapping", "begin with `providers:`")
     lines = {} if tree is None else tree.lines
     artifact = Artifact(ArtifactRef("config", FILE, "", ""), content, file=str(chosen), lines=lines)
-    return _checked(artifact, chosen.resolve().parent, environment)
+    return artifact, chosen.resolve().parent
 
 
 def _from_environment(environment: Mapping[str, str]) -> Artifact:

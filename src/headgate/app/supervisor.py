@@ -19,6 +19,7 @@ from headgate.app.children import Child, Lifeline, fork, reap
 from headgate.app.config import Config
 from headgate.core.errors import ConfigError
 from headgate.core.ports import Clock
+from headgate.wire.listener import bind
 
 START_S = 20.0
 STOP_S = 35.0
@@ -112,18 +113,25 @@ class Supervisor:
         return len(self._starts) <= RESTARTS_MAX
 
     def _stop(self) -> None:
-        """Ask every child to finish its calls, wait, then kill what is left."""
-        for child in self._children.values():
+        """Workers finish their calls first, then control drains what they wrote."""
+        for name in ("worker", "control"):
+            self._stop_all(name)
+
+    def _stop_all(self, name: str) -> None:
+        """Ask the children of a name to end, wait, then kill what is left."""
+        waiting = [child for child in self._children.values() if child.name == name]
+        for child in waiting:
             child.signal(signal.SIGTERM)
         deadline = self._clock.monotonic_ns() + round(STOP_S * 1e9)
-        while self._children and self._clock.monotonic_ns() < deadline:
+        while any(c.pid in self._children for c in waiting) and self._clock.monotonic_ns() < deadline:
             signal.sigtimedwait((signal.SIGCHLD,), 0.2)
             while (pid := reap()) is not None:
                 self._forget(pid)
-        for child in list(self._children.values()):
-            child.signal(signal.SIGKILL)
-            os.waitpid(child.pid, 0)
-            self._forget(child.pid)
+        for child in waiting:
+            if child.pid in self._children:
+                child.signal(signal.SIGKILL)
+                os.waitpid(child.pid, 0)
+                self._forget(child.pid)
 
     def _forget(self, pid: int) -> None:
         child = self._children.pop(pid, None)
@@ -156,14 +164,8 @@ def hold_lock(state: Path) -> int:
 def listen(address: tuple[str, int]) -> socket.socket:
     """A listening socket. Raises ConfigError where the address is taken or not ours."""
     host, port = address
-    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host, port))
-        sock.listen(BACKLOG)
+        return bind(host, port, BACKLOG)
     except OSError as error:
-        sock.close()
         right = "stop what listens there, or set another port with `listen:` or `--port`"
         raise ConfigError(f"{host}:{port}", f"cannot listen: {error.strerror}", right) from error
-    sock.setblocking(False)
-    return sock

@@ -27,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("which gateway")
     group.add_argument("--state", metavar="DIR", help=f"its state folder (HEADGATE_STATE, else {STATE})")
     group.add_argument("--url", help="its management address, such as http://127.0.0.1:8485 (HEADGATE_URL)")
-    group.add_argument("--key", help="an admin key; better in HEADGATE_KEY than on the command line")
+    group.add_argument("--admin-key", metavar="KEY", help="better in HEADGATE_KEY than on the command line")
 
 
 class Client:
@@ -41,7 +41,7 @@ class Client:
     def of(cls, options: argparse.Namespace) -> Client:
         """The client for a command's options. Raises ConfigError where no gateway runs or no key is known."""
         url = options.url or os.environ.get("HEADGATE_URL")
-        key = options.key or os.environ.get("HEADGATE_KEY")
+        key = options.admin_key or os.environ.get("HEADGATE_KEY")
         if url and key:
             return cls(url, key)
         state = Path(options.state or os.environ.get("HEADGATE_STATE") or STATE)

@@ -1,0 +1,159 @@
+"""The control process: owns keys and the store of calls, drains journals, serves the management API."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import logging
+import os
+import socket
+from collections.abc import Generator
+from pathlib import Path
+
+import msgspec
+import uvicorn
+from starlette.concurrency import run_in_threadpool
+
+import headgate
+from headgate import admission, telemetry
+from headgate.admission import KeyDesk, load_pepper
+from headgate.app.children import Lifeline, Report
+from headgate.app.config import Config
+from headgate.app.worker import JOURNAL_FOLDER, stop_event
+from headgate.core.calls import Retention
+from headgate.core.errors import Forbidden, StoreUnavailable
+from headgate.core.handlers import Actor
+from headgate.core.keys import EVERY_TENANT
+from headgate.core.ports import Clock, Entropy
+from headgate.edge.management import Authenticate, management_app
+from headgate.stores.calls_sqlite import SqliteCalls
+from headgate.stores.control import ControlStore
+from headgate.telemetry import Keeper, Metrics, Queries, fold
+from headgate.wire.clock import SystemClock, SystemEntropy
+
+CALLS_FOLDER = "calls"
+ADDRESS_FILE = "management.json"
+DRAIN_S = 0.25
+PUBLISH_TICKS = 20
+RETAIN_TICKS = 14_400
+
+log = logging.getLogger(__name__)
+
+
+class Told(msgspec.Struct):
+    """Where the management API of this state folder is, and a token for whoever may read the folder.
+
+    The same user can read the pepper and the key database beside it: the token opens nothing that was closed.
+    """
+
+    url: str
+    token: str
+    pid: int
+
+
+class Control:
+    """Everything of the control process but its server."""
+
+    def __init__(self, config: Config, clock: Clock, entropy: Entropy) -> None:
+        state = config.state
+        self._clock = clock
+        self._retention = Retention(config.source.retention_days)
+        self.keys = ControlStore(state)
+        self.calls = SqliteCalls(state / CALLS_FOLDER, fold)
+        self.desk = KeyDesk(self.keys, state, load_pepper(state, entropy), clock, entropy, self.calls)
+        self.metrics = Metrics()
+        self.keeper = Keeper(str(state / JOURNAL_FOLDER), self.calls, clock, [self.metrics.record])
+
+    async def keep(self) -> None:
+        """Drain journals for ever; publish what keys have spent; drop what is too old."""
+        tick = 0
+        while True:
+            while await run_in_threadpool(self.keeper.step):
+                pass
+            if tick % PUBLISH_TICKS == 0:
+                await run_in_threadpool(self._tend, tick % RETAIN_TICKS == 0)
+            tick += 1
+            await self._clock.sleep(DRAIN_S)
+
+    def _tend(self, retain: bool) -> None:
+        try:
+            self.desk.publish()
+            if retain:
+                self.calls.retain(self._clock.now_ns(), self._retention)
+        except (OSError, StoreUnavailable) as error:
+            log.warning("could not publish keys or drop old calls: %s; trying again", type(error).__name__)
+
+    def close(self) -> None:
+        """Drain what is left, let go of the stores."""
+        while self.keeper.step():
+            pass
+        self.calls.close()
+        self.keys.close()
+
+
+def run_control(config: Config, sock: socket.socket, lifeline: Lifeline) -> None:
+    """Serve the management API on the socket until SIGTERM, or until the parent is gone."""
+    asyncio.run(_serve(config, sock, lifeline))
+
+
+async def _serve(config: Config, sock: socket.socket, lifeline: Lifeline) -> None:
+    stopped = stop_event(lifeline)
+    clock, entropy = SystemClock(), SystemEntropy()
+    config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    control = Control(config, clock, entropy)
+    secret = control.desk.open()
+    token = entropy.bytes(32).hex()
+    host, port = sock.getsockname()[:2]
+    handlers = [
+        *admission.handlers(control.desk),
+        *telemetry.handlers(Queries(control.calls), control.metrics, lambda: control.keeper.state, clock),
+    ]
+    app = management_app(
+        handlers, authenticator(control.desk, token), [host, "localhost", "127.0.0.1"], headgate.__version__
+    )
+    server = _Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
+    serving = asyncio.create_task(server.serve(sockets=[sock]))
+    keeping = asyncio.create_task(control.keep())
+    _tell(config.state, Told(f"http://{host}:{port}", token, os.getpid()))
+    lifeline.report(Report(True, secret))
+    await asyncio.wait((serving, keeping, asyncio.create_task(stopped.wait())), return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    keeping.cancel()
+    results = await asyncio.gather(serving, keeping, return_exceptions=True)
+    (config.state / ADDRESS_FILE).unlink(missing_ok=True)
+    control.close()
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+
+
+class _Server(uvicorn.Server):
+    """Signals are the process's own matter, not the server's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+def authenticator(desk: KeyDesk, token: str) -> Authenticate:
+    """Who may use the management API: holders of an admin key, and whoever can read the state folder."""
+
+    def authenticate(credential: str | None) -> Actor:
+        if credential is not None and hmac.compare_digest(credential.encode(), token.encode()):
+            return Actor("local", EVERY_TENANT)
+        info = desk.ring.find(credential, desk.now_ns())
+        if not info.admin:
+            raise Forbidden("this API key is for calls; the management API needs an admin key")
+        return Actor(info.id, EVERY_TENANT)
+
+    return authenticate
+
+
+def _tell(state: Path, told: Told) -> None:
+    scratch = state / (ADDRESS_FILE + ".new")
+    scratch.unlink(missing_ok=True)
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.json.encode(told))
+    os.replace(scratch, state / ADDRESS_FILE)

@@ -1,0 +1,142 @@
+"""Configuration and workspace to the snapshot a worker serves from: every room compiles its own kind."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from headgate.app.config import Config, ModelSource, ProviderSource
+from headgate.core.artifact import Artifact
+from headgate.core.errors import ConfigError
+from headgate.core.ports import Clock, Endpoint, Policy
+from headgate.core.snapshot import App, Snapshot
+from headgate.core.types import Price
+from headgate.guardrails import OPEN_POLICY, compile_guardrail
+from headgate.prompts import compile_prompt
+from headgate.providers import build
+from headgate.registry import Workspace, load_workspace
+from headgate.releases import AppParts, compile_app
+from headgate.routing import Account, Catalogue, DirectModels, Facts, Targets, TierTable, compile_route
+
+T = TypeVar("T")
+
+
+class Compiled(msgspec.Struct):
+    """A snapshot, or what keeps it from being made. `faults` holds every mistake found, not just the first."""
+
+    snapshot: Snapshot | None
+    faults: list[ConfigError]
+    workspace: Workspace
+
+
+def compile_snapshot(config: Config, clock: Clock) -> Compiled:
+    """The snapshot of a configuration. Raises ConfigError only where the workspace folder cannot be read at all."""
+    workspace = Workspace() if config.workspace is None else load_workspace(config.workspace)
+    return _Compiler(config, workspace).compile(clock)
+
+
+class _Compiler:
+    """Collects mistakes on the way, so that one run tells all of them."""
+
+    def __init__(self, config: Config, workspace: Workspace) -> None:
+        self._config = config
+        self._workspace = workspace
+        self._faults = list(workspace.faults)
+        self._endpoints: dict[str, Endpoint] = {}
+        self._broken: set[str] = set()
+
+    def compile(self, clock: Clock) -> Compiled:
+        """Everything, in the order it needs each other."""
+        targets = self._targets()
+        prompts = self._all("prompt", compile_prompt)
+        routes = self._all("route", lambda artifact: compile_route(artifact, targets))
+        policies: Mapping[str, Policy] = self._all("guardrail", compile_guardrail)
+        default = self._default_policy(policies)
+        parts = AppParts(prompts.get, routes.get, policies.get, default, self._workspace.known)
+        apps = self._apps(parts)
+        if self._faults:
+            return Compiled(None, self._faults, self._workspace)
+        source = self._config.source
+        snapshot = Snapshot(
+            digest=self._digest(),
+            loaded_ns=clock.now_ns(),
+            apps=apps,
+            direct=DirectModels(targets, TierTable.load()),
+            policy=default,
+            endpoints=self._endpoints,
+            bodies=source.bodies,
+            journal_full=source.journal_full,
+        )
+        return Compiled(snapshot, [], self._workspace)
+
+    def _targets(self) -> Targets:
+        accounts: list[Account] = []
+        for settings in self._config.providers:
+            endpoint = self._try(lambda settings=settings: build(settings))
+            if endpoint is not None:
+                self._endpoints[settings.name] = endpoint
+                accounts.append(Account(endpoint, settings.type, _models(self._config.source.providers[settings.name])))
+        return Targets(accounts, Catalogue.load())
+
+    def _all(self, kind: str, compile_one: Callable[[Artifact], T]) -> dict[str, T]:
+        """Every artifact of a kind, by `name@version`; those with mistakes are left out."""
+        out: dict[str, T] = {}
+        for wanted in self._workspace.known(kind):
+            artifact = self._workspace.find(kind, wanted)
+            assert artifact is not None
+            made = self._try(lambda artifact=artifact: compile_one(artifact))
+            if made is None:
+                self._broken.add(wanted)
+            else:
+                out[wanted] = made
+        return out
+
+    def _apps(self, parts: AppParts) -> dict[str, App]:
+        apps: dict[str, App] = {}
+        for name, artifact in self._workspace.apps.items():
+            try:
+                apps[name] = compile_app(artifact, parts)
+            except ConfigError as error:
+                if not any(f"`{wanted}`" in error.wrong for wanted in self._broken):  # its own mistake is told already
+                    self._faults.append(error)
+        return apps
+
+    def _default_policy(self, policies: Mapping[str, Policy]) -> Policy:
+        wanted = self._config.source.guardrail
+        if wanted is None:
+            return OPEN_POLICY
+        found = self._workspace.find("guardrail", wanted)
+        policy = None if found is None else policies.get(f"{found.ref.name}@{found.ref.version}")
+        if policy is not None:
+            return policy
+        if found is None:
+            known = ", ".join(self._workspace.known("guardrail")) or "none yet"
+            wrong = f"there is no guardrail `{wanted}` in the workspace"
+            self._faults.append(self._config.artifact.fault("guardrail", wrong, f"one of: {known}"))
+        return OPEN_POLICY
+
+    def _try(self, make: Callable[[], T]) -> T | None:
+        try:
+            return make()
+        except ConfigError as error:
+            self._faults.append(error)
+            return None
+
+    def _digest(self) -> str:
+        """Of all that was read, secrets left out: the names of their places are in, their values are not."""
+        config = msgspec.json.encode(self._config.source, order="deterministic")
+        return hashlib.sha256(config + self._workspace.digest.encode()).hexdigest()
+
+
+def _models(source: ProviderSource) -> dict[str, Facts]:
+    return {name: _facts(model) for name, model in source.models.items()}
+
+
+def _facts(model: ModelSource) -> Facts:
+    said = model.price
+    price = None if said is None else Price(said.input, said.output, said.cached_input, said.cache_write)
+    abilities = None if model.abilities is None else frozenset(model.abilities)
+    return Facts(price, model.context, model.max_output, abilities)

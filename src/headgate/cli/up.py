@@ -1,0 +1,58 @@
+"""`headgate up`: serve."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from pathlib import Path
+
+from headgate.app import Address, Config, load_config, up
+from headgate.cli.commands import Commands
+from headgate.core.types import Json
+
+
+def register(commands: Commands) -> None:
+    """Adds the command."""
+    parser = commands.add_parser("up", help="start the gateway and serve until Ctrl-C")
+    add_config_options(parser)
+    parser.add_argument("--port", type=int, help="listen on 127.0.0.1:PORT; the management API takes the next port")
+    parser.set_defaults(run=run)
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Which configuration."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="headgate.yaml by default; without one, the providers whose "
+        "OPENAI_API_KEY, ANTHROPIC_API_KEY or GOOGLE_API_KEY is set",
+    )  # fmt: skip
+    parser.add_argument("--state", metavar="DIR", help="the state folder; .headgate beside the configuration")
+
+
+def configured(options: argparse.Namespace) -> Config:
+    """The configuration that the options mean. Raises ConfigError."""
+    said: dict[str, Json] = {}
+    if options.state is not None:
+        said["state"] = options.state
+    if getattr(options, "port", None) is not None:
+        said["listen"] = f"127.0.0.1:{options.port}"
+    return load_config(options.config, os.environ, Path.cwd(), said)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    config = configured(options)
+    return up(config, lambda address: banner(config, address))
+
+
+def banner(config: Config, address: Address) -> None:
+    """What an operator needs to know, once."""
+    print(f"Headgate serves {', '.join(settings.name for settings in config.providers)}")
+    print(f"  calls       {address.data}")
+    print(f"  management  {address.management}")
+    print(f"  state       {config.state}")
+    if address.secret is not None:
+        print(f"  admin key   {address.secret}")
+        print("              shown this once; `headgate keys create NAME` makes keys for applications")
+    print("Ctrl-C stops.", flush=True)

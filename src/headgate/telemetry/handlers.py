@@ -1,0 +1,110 @@
+"""What telemetry offers to the management API: calls, one call in full, providers, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+
+from headgate.core.calls import CallFilter
+from headgate.core.errors import InvalidRequest
+from headgate.core.handlers import Ask, Handler, Text
+from headgate.core.ports import Clock
+from headgate.telemetry.keeper import JournalState
+from headgate.telemetry.metrics import CONTENT_TYPE, Metrics
+from headgate.telemetry.queries import CallDetail, CallLines, ProviderLine, Queries
+
+LIMIT_MAX = 1000
+DAY_NS = 86_400_000_000_000
+
+
+class CallsQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """Which calls. `since` and `until` are RFC 3339 times with a zone; `min_latency_ms` in milliseconds."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    app: str | None = None
+    release: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    outcome: str | None = None
+    key: str | None = None
+    prompt: str | None = None
+    error: str | None = None
+    min_cost_usd: float | None = None
+    min_latency_ms: float | None = None
+    limit: int = 50
+    cursor: str | None = None
+
+
+class ProvidersQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """Which range of time (the last 24 hours where nothing is said), and which app."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    app: str | None = None
+
+
+class Providers(msgspec.Struct):
+    """Every target that was asked in the range. Times are nanoseconds since the Unix epoch."""
+
+    since_ns: int
+    until_ns: int
+    providers: list[ProviderLine]
+
+
+def handlers(queries: Queries, metrics: Metrics, journal: Callable[[], JournalState], clock: Clock) -> list[Handler]:
+    """Everything that can be asked about calls."""
+
+    def calls(ask: Ask) -> CallLines:
+        query = ask.query
+        assert isinstance(query, CallsQuery)
+        if not 1 <= query.limit <= LIMIT_MAX:
+            raise InvalidRequest(f"`limit` lies between 1 and {LIMIT_MAX}", param="limit")
+        return queries.calls(ask.actor.scope, _filter(query), query.limit, query.cursor)
+
+    def call(ask: Ask) -> CallDetail:
+        return queries.call(ask.actor.scope, ask.path["id"])
+
+    def providers(ask: Ask) -> Providers:
+        query = ask.query
+        assert isinstance(query, ProvidersQuery)
+        until = clock.now_ns() if query.until is None else _ns(query.until, "until")
+        since = until - DAY_NS if query.since is None else _ns(query.since, "since")
+        return Providers(since, until, queries.providers(ask.actor.scope, since, until, query.app))
+
+    def exposition(_ask: Ask) -> Text:
+        return Text(metrics.render(journal()), CONTENT_TYPE)
+
+    return [
+        Handler("GET", "/api/calls", "List calls, newest first", calls, CallLines, query=CallsQuery),
+        Handler("GET", "/api/calls/{id}", "One call in full, and in words", call, CallDetail),
+        Handler(
+            "GET", "/api/providers", "Success, latency, cost per target", providers, Providers, query=ProvidersQuery
+        ),
+        Handler("GET", "/metrics", "Prometheus metrics", exposition, Text),
+    ]
+
+
+def _filter(query: CallsQuery) -> CallFilter:
+    return CallFilter(
+        since_ns=None if query.since is None else _ns(query.since, "since"),
+        until_ns=None if query.until is None else _ns(query.until, "until"),
+        app=query.app,
+        release=query.release,
+        provider=query.provider,
+        model=query.model,
+        outcome=query.outcome,
+        key_id=query.key,
+        prompt=query.prompt,
+        error=query.error,
+        min_cost_usd=query.min_cost_usd,
+        min_latency_us=None if query.min_latency_ms is None else round(query.min_latency_ms * 1000),
+    )
+
+
+def _ns(moment: datetime, param: str) -> int:
+    if moment.tzinfo is None:
+        raise InvalidRequest(f"`{param}` needs a time zone, such as 2026-11-25T12:00:00Z", param=param)
+    return round(moment.timestamp() * 1e6) * 1000
