@@ -20,19 +20,23 @@ ORIGINS_MAX = 1024
 
 
 class HttpTransport:
-    """Implements `core.ports.Transport`. Adds `accept-encoding: identity` and the body's length to each request."""
+    """Implements `core.ports.Transport`. Adds the body's length to each request.
+
+    `ca_file` (PEM) replaces certifi's roots. The TLS context is made once, with the first connection that needs it.
+    """
 
     def __init__(
         self,
         clock: Clock,
         resolver: Resolver | None = None,
         limits: ClientLimits | None = None,
-        tls: ssl.SSLContext | None = None,
+        ca_file: str | None = None,
     ) -> None:
         self._clock = clock
         self._resolver = resolver or Resolver(clock)
         self._limits = limits or ClientLimits()
-        self._tls = tls
+        self._ca_file = ca_file
+        self._tls: ssl.SSLContext | None = None
         self._pools: dict[Origin, Pool] = {}
 
     async def send(self, request: OutboundRequest) -> Answer:
@@ -54,7 +58,7 @@ class HttpTransport:
         await answer.arrive()
         return answer
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Cut every connection."""
         for pool in self._pools.values():
             pool.close()
@@ -124,7 +128,7 @@ class HttpTransport:
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
-            self._tls = client_context()
+            self._tls = client_context(self._ca_file)
         return self._tls
 
 

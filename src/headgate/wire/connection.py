@@ -15,7 +15,7 @@ from headgate.wire.inbound import Answer
 from headgate.wire.inflate import CODINGS, Inflater
 from headgate.wire.limits import ClientLimits
 
-_TAIL = b"accept-encoding: identity\r\ncontent-length: %d\r\n\r\n"
+_TAIL = b"content-length: %d\r\n\r\n"
 _LATE = {
     "first_token_timeout": "the provider sent nothing in time",
     "idle_timeout": "the provider stopped sending",

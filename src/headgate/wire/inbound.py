@@ -97,6 +97,7 @@ class Answer:
         if line is not None:
             self._chunks = []
             line.abort()
+            self.wake()
 
     # -- for the connection
 
