@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -100,7 +100,7 @@ def _interrupt(_number: int, _frame: object) -> None:
 
 
 @contextlib.contextmanager
-def _simulator(port: int) -> Iterator[None]:
+def _simulator(port: int) -> Generator[None, None, None]:
     arguments = ["simulate", "--port", str(port)]
     with _process("simulator", arguments, dict(os.environ)) as process:
         _await(process, "simulator", lambda: _answers(port))
@@ -108,7 +108,7 @@ def _simulator(port: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _gateway(options: argparse.Namespace) -> Iterator[subprocess.Popen[bytes]]:
+def _gateway(options: argparse.Namespace) -> Generator[subprocess.Popen[bytes], None, None]:
     folder = files("headgate") / "data" / "demo"
     text = (folder / "headgate.yaml").read_text().replace(f":{SIMULATOR_PORT}/", f":{options.simulator_port}/")
     options.state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -123,10 +123,12 @@ def _gateway(options: argparse.Namespace) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextlib.contextmanager
-def _process(name: str, arguments: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def _process(
+    name: str, arguments: list[str], environment: dict[str, str]
+) -> Generator[subprocess.Popen[bytes], None, None]:
     """A headgate command as a process of its own; it is stopped, and waited for, at the end."""
     program = [sys.executable, "-m", "headgate.cli", *arguments]
-    with subprocess.Popen(program, env=environment, stdin=subprocess.DEVNULL) as process:
+    with subprocess.Popen(program, env=environment, stdin=subprocess.DEVNULL) as process:  # noqa: S603 - ourselves
         try:
             yield process
         finally:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from headgate.cli.commands import Commands
-from headgate.simulator import CATALOGUE, SimulatorSettings, run as run_simulator
+from headgate.simulator import CATALOGUE, SimulatorSettings
+from headgate.simulator import run as run_simulator
 
 
 def register(commands: Commands) -> None:
