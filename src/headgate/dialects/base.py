@@ -17,6 +17,7 @@ from headgate.core.types import Header, Json
 
 JSON_DEPTH_MAX = 64
 EXTRA_FIELD = "headgate"
+_SHORT = 2048
 CHARS_PER_TOKEN = 4  # a rough measure for reservations and for usage nobody told us
 # what `write_request` asks about a target's model, where it is known at all
 ABILITIES = frozenset({"images", "documents", "audio", "tools", "json_schema", "reasoning", "sampling"})
@@ -189,19 +190,33 @@ class Dialect(Protocol):
         ...
 
 
+def check_depth(body: bytes) -> None:
+    """Refuses JSON nested deeper than JSON_DEPTH_MAX, wherever it is.
+
+    Raises InvalidRequest, or what decoding raises.
+    """
+    if not _is_flat(body):
+        limit_depth(body, msgspec.json.decode(body))
+
+
+def _is_flat(body: bytes) -> bool:
+    """True where brackets are too few to nest too deep. In a long body counting them costs more than decoding it."""
+    return len(body) <= _SHORT and body.count(b"[") + body.count(b"{") <= JSON_DEPTH_MAX
+
+
 def limit_depth(body: bytes, tree: object) -> None:
-    """Refuses JSON nested deeper than JSON_DEPTH_MAX. Cheap for flat bodies: counts brackets before it walks.
+    """Refuses JSON nested deeper than JSON_DEPTH_MAX; `tree` is the body decoded.
 
     Raises InvalidRequest.
     """
-    if body.count(b"[") + body.count(b"{") <= JSON_DEPTH_MAX:
+    if _is_flat(body):
         return
     level: list[object] = [tree]
     for _ in range(JSON_DEPTH_MAX):
         below: list[object] = []
         for node in level:
             if isinstance(node, dict):
-                below.extend(node.values())  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - JSON tree
+                below.extend(node.values())  # pyright: ignore[reportUnknownArgumentType] - JSON tree
             elif isinstance(node, list):
                 below.extend(node)  # pyright: ignore[reportUnknownArgumentType] - JSON tree
         if not below:

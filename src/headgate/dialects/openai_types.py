@@ -24,11 +24,19 @@ class AskPart(msgspec.Struct, gc=False):
     text: str | None = None
 
 
+class AskCall(msgspec.Struct, gc=False):
+    """A tool call in a message's history, as far as it may carry a signature of another vendor's."""
+
+    extra_content: msgspec.Raw | None = None
+
+
 class AskMessage(msgspec.Struct, gc=False):
-    """One message of a request."""
+    """One message of a request. `headgate_reasoning` is what we had the client keep for us."""
 
     role: str
     content: str | list[AskPart] | None = None
+    tool_calls: list[AskCall] | None = None
+    headgate_reasoning: msgspec.Raw | None = None
 
 
 class StreamOptions(msgspec.Struct, gc=False):

@@ -11,15 +11,17 @@ EVENT_BYTES_MAX = 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 
 
-_new = tuple.__new__  # a third of the cost of calling the class
-
-
 class Event(NamedTuple):
     """One event. `data` is empty for comments and keep-alives; `name` is its `event:` field or empty."""
 
     wire: bytes
     data: bytes
     name: bytes
+
+
+def _event(wire: bytes, data: bytes, name: bytes) -> Event:
+    """An Event at a third of the cost of calling the class."""
+    return tuple.__new__(Event, (wire, data, name))
 
 
 class SseParser:
@@ -57,7 +59,7 @@ class SseParser:
             if scan <= at and buffer.startswith(b"data: ", at):  # one line, as OpenAI sends them
                 end = buffer.find(b"\n", at)
                 if end > 0 and buffer.startswith(b"\n", end + 1):
-                    events.append(_new(Event, (buffer[at : end + 2], buffer[at + 6 : end], b"")))
+                    events.append(_event(buffer[at : end + 2], buffer[at + 6 : end], b""))
                     at = end + 2
                     continue
             if buffer.startswith(b"\n", at):
@@ -113,7 +115,7 @@ def parse(wire: bytes) -> Event:
         if wire.startswith(b"event: "):  # a name and one line, as Anthropic sends them
             end = wire.find(b"\n")
             if wire.startswith(b"data: ", end + 1) and wire.find(b"\n", end + 1) == len(wire) - 2:
-                return _new(Event, (wire, wire[end + 7 : -2], wire[7:end]))
+                return _event(wire, wire[end + 7 : -2], wire[7:end])
     name = b""
     data: list[bytes] = []
     text = wire.removeprefix(_BOM)

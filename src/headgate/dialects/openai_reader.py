@@ -1,0 +1,139 @@
+"""Readers of OpenAI answers: bytes to frames, streamed and whole (`base.AnswerReader`)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from headgate.core.chat import Frame
+from headgate.core.errors import UpstreamError
+from headgate.dialects.openai_answer import ANSWER_BYTES_MAX, AnswerState
+from headgate.dialects.openai_errors import read_stream_error
+from headgate.dialects.openai_types import Got, got_decoder
+from headgate.wire.sse import Event, SseParser, parse
+
+DONE: Final = b"data: [DONE]\n\n"
+
+
+def _decode(data: bytes) -> Got:
+    try:
+        return got_decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise UpstreamError("malformed_response", "the provider's answer is not what this format says") from error
+
+
+class StreamReader:
+    """Reads a streamed answer. A stream whose choices all finished is whole without `[DONE]`; the marker is added."""
+
+    __slots__ = ("_answer", "_done", "_keep_usage", "_sse")
+
+    def __init__(self, keep_usage: bool) -> None:
+        self._sse = SseParser()
+        self._answer = AnswerState()
+        self._keep_usage = keep_usage
+        self._done = False
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """See `base.AnswerReader`. Also raises truncated and empty_answer, at a `[DONE]` that comes too early."""
+        try:
+            events = self._sse.feed(data)
+        except ValueError as error:
+            raise UpstreamError("response_too_large", "an event of the provider's stream is too long") from error
+        return [self._frame(event) for event in events]
+
+    def end(self) -> list[Frame]:
+        """See `base.AnswerReader`."""
+        rest = self._sse.end()
+        frames: list[Frame] = []
+        if rest:
+            frames.append(self._last_words(rest))
+        if not self._done:
+            self._check_complete()
+            frames.append(Frame(DONE, [], last=True))
+        return frames
+
+    def _frame(self, event: Event) -> Frame:
+        wire, data, name = event
+        frame = Frame(wire, [])
+        if self._done:
+            frame.drop = bool(data)  # the answer is whole: what follows its end is none of the client's
+            return frame
+        if not data:
+            return frame
+        if data == b"[DONE]" or data.strip() == b"[DONE]":
+            self._check_complete()
+            self._done = frame.last = True
+            return frame
+        got = _decode(data)
+        if name == b"error" and got.error is None:
+            raise read_stream_error(msgspec.json.decode(data))
+        self._answer.read(got, frame)
+        if got.usage is not None and not self._keep_usage and not got.choices:
+            frame.drop = True
+        return frame
+
+    def _check_complete(self) -> None:
+        if not self._answer.choices and self._answer.begun:
+            raise UpstreamError("empty_answer", "the provider's answer holds no choice")
+        if not self._answer.complete:
+            raise UpstreamError("truncated", "the provider's stream ended without a finish reason")
+
+    def _last_words(self, rest: bytes) -> Frame:
+        """What stood after the last complete event: nothing much, an event without its blank line, or a cut one."""
+        if self._done or not rest.strip():
+            return Frame(rest, [], drop=bool(rest.strip()))
+        event = parse(rest)
+        data = event.data.strip()
+        if not data:
+            self._check_stream(rest)
+            raise UpstreamError("truncated", "the provider's stream ended inside an event")
+        if data != b"[DONE]":
+            try:
+                got_decoder.decode(data)
+            except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+                raise UpstreamError("truncated", "the provider's stream ended inside an event") from error
+        return self._frame(event._replace(wire=rest.rstrip(b"\r\n") + b"\n\n"))
+
+    def _check_stream(self, rest: bytes) -> None:
+        """Raises UpstreamError where the body is a JSON error or a page in place of a stream."""
+        start = rest.lstrip()[:1]
+        if start == b"{":
+            got = _decode(rest)
+            if got.error is not None:
+                raise read_stream_error(got.error)
+        if start in (b"{", b"<", b"["):
+            raise UpstreamError("malformed_response", "the provider's answer is not an event stream")
+
+
+class WholeReader:
+    """Reads a non-streamed answer."""
+
+    __slots__ = ("_pieces", "_size")
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """See `base.AnswerReader`."""
+        self._size += len(data)
+        if self._size > ANSWER_BYTES_MAX:
+            raise UpstreamError("response_too_large", f"the provider's answer is over {ANSWER_BYTES_MAX} bytes")
+        self._pieces.append(data)
+        return []
+
+    def end(self) -> list[Frame]:
+        """See `base.AnswerReader`."""
+        body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        frame = Frame(body, [], last=True)
+        answer = AnswerState()
+        got = _decode(body)
+        answer.read(got, frame)
+        if not got.choices:
+            raise UpstreamError("empty_answer", "the provider's answer holds no choice")
+        if any(choice.message is None for choice in got.choices):
+            raise UpstreamError("malformed_response", "the provider's answer holds a choice without a message")
+        if not answer.complete:
+            raise UpstreamError("truncated", "the provider's answer has no finish reason")
+        return [frame]

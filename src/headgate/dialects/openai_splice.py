@@ -1,0 +1,134 @@
+"""Changes to an OpenAI request body that leave every other byte as the client sent it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from headgate.core.types import Json, JsonObject, as_object
+from headgate.dialects.base import splice_top_level
+from headgate.dialects.openai_types import Ask, fields_decoder
+
+_USAGE: Final = b'{"include_usage":true}'
+_WHITESPACE: Final = b" \t\r\n"
+
+# settings a prompt may pin: canonical name -> (field, fields by which the client may have said it)
+_SETTINGS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "temperature": ("temperature", ("temperature",)),
+    "top_p": ("top_p", ("top_p",)),
+    "top_k": ("top_k", ("top_k",)),
+    "max_tokens": ("max_completion_tokens", ("max_completion_tokens", "max_tokens")),
+    "stop": ("stop", ("stop",)),
+    "n": ("n", ("n",)),
+    "seed": ("seed", ("seed",)),
+    "presence_penalty": ("presence_penalty", ("presence_penalty",)),
+    "frequency_penalty": ("frequency_penalty", ("frequency_penalty",)),
+    "parallel_tools": ("parallel_tool_calls", ("parallel_tool_calls",)),
+    "reasoning": ("reasoning_effort", ("reasoning_effort",)),
+    "json_format": ("response_format", ("response_format",)),
+    "user": ("user", ("user", "safety_identifier")),
+}
+
+_encode: Final = msgspec.json.encode
+_messages: Final = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_raw_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def splice_request(body: bytes, told: Ask, model: str | None, wants_usage: bool) -> bytes:
+    """The body with another model's name (None: the same), asking for usage where the client did not, and without the
+    reasoning of other vendors that its client keeps for us. `body` itself where nothing of that is needed.
+
+    One shallow decode and encode: cheaper than looking for `"model"` in the bytes, and a field said twice is said once
+    to the provider. Every value that does not change keeps its exact bytes.
+    """
+    changes: dict[str, bytes | None] = {}
+    if model is not None:
+        changes["model"] = _encode(model)
+    if not wants_usage:
+        changes["stream_options"] = _USAGE if told.stream_options is None else _add_usage(body)
+    if _carries(told):
+        messages = _without_carriers(bytes(fields_decoder.decode(body)["messages"]))
+        if messages is not None:
+            changes["messages"] = messages
+    return splice_top_level(body, changes) if changes else body
+
+
+def _add_usage(body: bytes) -> bytes:
+    options = _raw_object.decode(fields_decoder.decode(body)["stream_options"])
+    options["include_usage"] = msgspec.Raw(b"true")
+    return _encode(options)
+
+
+def _carries(told: Ask) -> bool:
+    """True where some message holds what only we put there, or the field in which we do."""
+    for message in told.messages:
+        if message.headgate_reasoning is not None:
+            return True
+        if message.tool_calls and any([call.extra_content is not None for call in message.tool_calls]):
+            return True
+    return False
+
+
+def _without_carriers(raw: bytes) -> bytes | None:
+    """The messages without the reasoning and signatures of other vendors: OpenAI refuses fields it does not know.
+
+    `reasoning_content` goes where it is ours; `extra_content` of others stays. None where there was nothing.
+    """
+    messages = _messages.decode(raw)
+    changed = False
+    for message in messages:
+        if message.pop("headgate_reasoning", None) is not None:
+            message.pop("reasoning_content", None)
+            changed = True
+        calls = message.get("tool_calls")
+        new = _unsigned(bytes(calls)) if calls is not None and bytes(calls) != b"null" else None
+        if new is not None:
+            message["tool_calls"] = msgspec.Raw(new)
+            changed = True
+    return _encode(messages) if changed else None
+
+
+def _unsigned(raw: bytes) -> bytes | None:
+    """The tool calls without `extra_content.headgate`; None where there is none."""
+    calls = _messages.decode(raw)
+    changed = False
+    for call in calls:
+        extra = as_object(msgspec.json.decode(call.get("extra_content", b"null")))
+        if extra is not None and extra.pop("headgate", None) is not None:
+            changed = True
+            del call["extra_content"]
+            if extra:
+                call["extra_content"] = msgspec.Raw(_encode(extra))
+    return _encode(calls) if changed else None
+
+
+def add_prompt(body: bytes, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> bytes:
+    """See `base.Dialect.add_prompt`."""
+    fields = fields_decoder.decode(body)
+    changes: dict[str, bytes | None] = {}
+    if messages:
+        ours = _encode([{"role": role, "content": text} for role, text in messages])
+        theirs = bytes(fields["messages"]).lstrip(b"[" + _WHITESPACE)
+        changes["messages"] = ours[:-1] + (theirs if theirs.startswith(b"]") else b"," + theirs)
+    for name, value in settings.items():
+        field, said_by = _SETTINGS.get(name, (name, (name,)))
+        if not any(said in fields for said in said_by):
+            told = _setting(name, value)
+            if told is not None:
+                changes[field] = _encode(told)
+    return splice_top_level(body, changes)
+
+
+def _setting(name: str, value: Json) -> Json:
+    """The setting as OpenAI says it; None where it says nothing there."""
+    tree = as_object(value)
+    if name == "reasoning" and tree is not None:
+        return tree.get("effort")
+    if name == "json_format" and tree is not None:
+        if tree.get("schema") is None:
+            return {"type": "json_object"}
+        schema: JsonObject = {key: tree[key] for key in ("schema", "strict", "description") if key in tree}
+        return {"type": "json_schema", "json_schema": {"name": tree.get("name") or "answer", **schema}}
+    return value
