@@ -76,7 +76,7 @@ class Ordering(RuleBasedStateMachine):
         assert rested == sorted(rested, reverse=True)
 
 
-Ordering.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+Ordering.TestCase.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
 TestOrdering = Ordering.TestCase
 
 
@@ -168,6 +168,8 @@ def test_a_long_quiet_target_starts_from_the_shortest_time() -> None:
         health.failed(target, failure("server_error"))
         house.clock.advance(health.wait_s(target) or 0)
     house.clock.advance(FORGET_S + 1)
+    assert health.wait_s(target) is None
+    assert not health.troubled
     health.failed(target, failure("server_error"))
     wait = health.wait_s(target)
     assert wait is not None

@@ -72,11 +72,11 @@ def test_abilities_decide_who_can_take_it() -> None:
     blind = house.target("a", abilities=frozenset({"tools"}))
     screened = house.screened(house.route(blind, "b"), say="picture")
     assert providers(house.routing.plan(screened)) == ["b"]
-    assert [skip.why for skip in skipped(screened)] == ["cannot take vision"]
+    assert [skip.why for skip in skipped(screened)] == ["cannot take images"]
     assert providers(house.routing.plan(house.screened(house.route(blind, "b")))) == ["a", "b"]
-    with pytest.raises(CannotCarry, match="vision"):
+    with pytest.raises(CannotCarry, match="images"):
         house.routing.plan(house.screened(house.route(blind), say="picture"))
-    seeing = house.target("a", abilities=frozenset({"vision"}))
+    seeing = house.target("a", abilities=frozenset({"images"}))
     assert providers(house.routing.plan(house.screened(house.route(seeing), say="picture"))) == ["a"]
 
 
@@ -116,3 +116,12 @@ def test_long_calls_cost_the_long_price_from_the_first_token() -> None:
     assert money(price, Usage(1001, 10)) == pytest.approx((1001 * 2 + 10 * 4) / 1e6)
     assert money(price, Usage(1001, 10, cached=1000)) == pytest.approx((1 * 2 + 1000 * 0.2 + 10 * 4) / 1e6)
     assert money(Price(1.0, 2.0, long_over=10, long=Price()), Usage(11, 1)) is None
+
+
+def test_a_fallback_that_failed_is_no_news_while_the_first_choice_is_well() -> None:
+    house = House()
+    route = house.route("a", "b")
+    house.routing.health.failed(route.targets[1], UpstreamError("overloaded", "x"))
+    screened = house.screened(route)
+    assert providers(house.routing.plan(screened)) == ["a", "b"]
+    assert skipped(screened) == []

@@ -53,6 +53,20 @@ class Usage(msgspec.Struct, gc=False):
     estimated: bool = False
 
 
+def folded(before: Usage | None, told: Usage) -> Usage:
+    """Usage with what was told later: the last word wins, field by field."""
+    if before is None:
+        return told
+    return Usage(
+        before.input if told.input is None else told.input,
+        before.output if told.output is None else told.output,
+        before.cached if told.cached is None else told.cached,
+        before.cache_write if told.cache_write is None else told.cache_write,
+        before.reasoning if told.reasoning is None else told.reasoning,
+        before.estimated or told.estimated,
+    )
+
+
 def money(price: Price | None, usage: Usage) -> float | None:
     """US dollars of one answer; None where a price or a count that matters is unknown."""
     if price is None or usage.input is None or usage.output is None:

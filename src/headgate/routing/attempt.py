@@ -8,7 +8,7 @@ from headgate.core.ports import Clock, Inbound
 from headgate.core.record import AttemptRecord
 from headgate.core.snapshot import Target
 from headgate.core.stages import Call
-from headgate.core.types import Usage, money
+from headgate.core.types import Usage, folded, money
 from headgate.dialects.base import AnswerReader
 
 LINGER_S = 0.25  # how long a provider may keep a stream open after its answer is complete
@@ -117,7 +117,7 @@ class Attempt:
                 if kind is TextDelta:
                     continue
                 if isinstance(delta, UsageDelta):
-                    self._count(delta.usage)
+                    self._usage = folded(self._usage, delta.usage)
                 elif isinstance(delta, Begin):
                     record.model_answered = record.model_answered or delta.model
                 elif isinstance(delta, Finish):
@@ -134,15 +134,6 @@ class Attempt:
             raise UpstreamError("bad_tool_call", "the model's answer was broken off by its provider")
         if self._first_token_ns is not None:
             self._in_time(self._first_token_ns)
-
-    def _count(self, usage: Usage) -> None:
-        known = self._usage
-        if known is None:
-            known = self._usage = Usage()
-        for name in ("input", "output", "cached", "cache_write", "reasoning"):
-            value = getattr(usage, name)
-            if value is not None:
-                setattr(known, name, value)
 
     def _in_time(self, limit_ns: int) -> None:
         if self._clock.monotonic_ns() > limit_ns:

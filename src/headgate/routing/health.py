@@ -80,11 +80,7 @@ class Health:
         everywhere = kind in _OF_PROVIDER or (kind == "auth_failed" and error.attempt_status == 401)
         key = (target.provider, "" if everywhere else target.model)
         now = self._clock.monotonic_ns()
-        trouble = self._troubles.get(key)
-        if trouble is not None and now - trouble.until_ns > FORGET_S * 1e9:
-            trouble = None
-        if trouble is None:
-            trouble = self._add(key)
+        trouble = self._known(key, now) or self._add(key)
         if now >= trouble.until_ns:
             trouble.streak += 1
         first_s, most_s = _COOLING.get(kind, _DEFAULT)
@@ -103,27 +99,34 @@ class Health:
             if trouble is not None and trouble.failed_ns <= started_ns:
                 del self._troubles[key]
 
-    def troubles(self, target: Target) -> list[Trouble]:
+    def troubles(self, target: Target, now_ns: int) -> list[Trouble]:
         """What is held against a target: its own failures and its provider's."""
-        own = self._troubles.get((target.provider, target.model))
-        provider = self._troubles.get((target.provider, ""))
+        own = self._known((target.provider, target.model), now_ns)
+        provider = self._known((target.provider, ""), now_ns)
         return [trouble for trouble in (own, provider) if trouble is not None]
 
     def wait_s(self, target: Target) -> float | None:
         """Seconds until the target may be asked first again; None where nothing is held against it."""
-        found = self.troubles(target)
+        now = self._clock.monotonic_ns()
+        found = self.troubles(target, now)
         if not found:
             return None
-        return max((max(trouble.due_ns() for trouble in found) - self._clock.monotonic_ns()) / 1e9, 0.0)
+        return max((max(trouble.due_ns() for trouble in found) - now) / 1e9, 0.0)
 
     def claim(self, target: Target) -> None:
         """This call tries the target again; until its verdict, PROBE_S at most, no other call asks it first."""
-        until = self._clock.monotonic_ns() + int(PROBE_S * 1e9)
-        for trouble in self.troubles(target):
-            trouble.probe_ns = until
+        now = self._clock.monotonic_ns()
+        for trouble in self.troubles(target, now):
+            trouble.probe_ns = now + int(PROBE_S * 1e9)
+
+    def _known(self, key: tuple[str, str], now_ns: int) -> Trouble | None:
+        trouble = self._troubles.get(key)
+        if trouble is not None and now_ns - trouble.until_ns > FORGET_S * 1e9:
+            del self._troubles[key]
+            return None
+        return trouble
 
     def _add(self, key: tuple[str, str]) -> Trouble:
-        self._troubles.pop(key, None)
         if len(self._troubles) >= TROUBLES_MAX:
             del self._troubles[next(iter(self._troubles))]
         trouble = self._troubles[key] = Trouble()

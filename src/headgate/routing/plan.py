@@ -13,11 +13,12 @@ from headgate.core.record import CallRecord, SkipRecord
 from headgate.core.snapshot import Route, Target
 from headgate.core.stages import Candidate, Planned, Screened
 from headgate.core.types import Usage, money
-from headgate.dialects.base import CHARS_PER_TOKEN, Dialect
+from headgate.dialects.base import ABILITIES, CHARS_PER_TOKEN, Dialect
 from headgate.routing.health import Health, Trouble
 
 OUTPUT_TOKENS = 4096  # reserved where neither the client nor the catalogue says how long an answer may become
 USUAL_MAX = 2048
+_MEDIA = {"image": "images", "document": "documents", "audio": "audio"}
 
 
 class Usual(msgspec.Struct, frozen=True):
@@ -111,41 +112,41 @@ class Planner:
         now = self._clock.monotonic_ns()
         ready: list[Candidate] = []
         tired: list[tuple[int, Candidate]] = []
+        passed_over: list[Candidate] = []
+        tried_again: Target | None = None
         for candidate in candidates:
-            troubles = self._health.troubles(candidate.target)
+            troubles = self._health.troubles(candidate.target, now)
             due = max((trouble.due_ns() for trouble in troubles), default=0)
             if due > now:
                 tired.append((due, Candidate(candidate.target, f"last resort: {_told(troubles, now)}")))
                 continue
             if troubles and not ready:
-                self._health.claim(candidate.target)
+                tried_again = candidate.target
                 candidate = Candidate(candidate.target, f"{candidate.why}, tried again: {_told(troubles, now)}")
             ready.append(candidate)
+            passed_over = [late for _, late in tired]
+        if tried_again is not None:
+            self._health.claim(tried_again)
         tired.sort(key=lambda pair: pair[0])
-        if ready:
-            for _, candidate in tired:
-                record.skipped.append(_skip(candidate.target, f"put last: {candidate.why.partition(': ')[2]}"))
+        for candidate in passed_over:
+            record.skipped.append(_skip(candidate.target, f"put last: {candidate.why.partition(': ')[2]}"))
         return (*ready, *(candidate for _, candidate in tired))
 
 
 def needs(chat: ChatRequest) -> frozenset[str]:
-    """The abilities a request takes for granted: vision (images), other media by kind, tools, json_schema."""
+    """The abilities (`dialects.base.ABILITIES`) that a request cannot do without."""
     found: set[str] = set()
     for message in chat.messages:
         for part in message.parts:
             if isinstance(part, Media):
-                found.add(_ability(part))
+                found.add(_MEDIA.get(part.kind, ""))
             elif isinstance(part, ToolResult):
-                found.update(_ability(inner) for inner in part.parts if isinstance(inner, Media))
+                found.update(_MEDIA.get(inner.kind, "") for inner in part.parts if isinstance(inner, Media))
     if chat.tools:
         found.add("tools")
     if chat.json_format is not None and chat.json_format.schema is not None:
         found.add("json_schema")
-    return frozenset(found)
-
-
-def _ability(media: Media) -> str:
-    return "vision" if media.kind == "image" else media.kind
+    return ABILITIES.intersection(found)
 
 
 def _fitting(candidates: tuple[Candidate, ...], input_tokens: int, record: CallRecord) -> tuple[Candidate, ...]:

@@ -39,15 +39,18 @@ class Sending:
     """The answer to one call as it arrives (`pipeline.Upstream`)."""
 
     __slots__ = (
-        "_attempt", "_begun_ns", "_call", "_candidates", "_committed", "_done", "_failures", "_left", "_means",
-        "_misfit", "_planned", "_read", "_window",
+        "_asked", "_attempt", "_begun_ns", "_body", "_call", "_candidates", "_committed", "_done", "_failures",
+        "_left", "_means", "_misfit", "_planned", "_read", "_window",
     )  # fmt: skip
 
     def __init__(self, means: Means, funded: Funded) -> None:
         planned = funded.planned
         self._means = means
         self._planned = planned
-        self._call = planned.screened.grounded.prompted.selected.admitted.call
+        selected = planned.screened.grounded.prompted.selected
+        self._call = selected.admitted.call
+        self._asked = selected.asked
+        self._body = planned.screened.body
         self._candidates = iter(planned.candidates)
         self._left = planned.route.attempts
         self._begun_ns = means.clock.monotonic_ns()
@@ -104,7 +107,6 @@ class Sending:
     async def _open(self) -> Attempt:
         """The next attempt whose answer's head is good. Raises when none is left."""
         means = self._means
-        stream = self._planned.screened.grounded.prompted.selected.asked.stream
         while True:
             candidate, request = self._next()
             target = candidate.target
@@ -117,19 +119,18 @@ class Sending:
             try:
                 inbound = await means.transport.send(request)
                 if 200 <= inbound.status < 300:
-                    self._answers(attempt, inbound, stream)
+                    self._answers(attempt, inbound)
                     return attempt
                 attempt.heard(inbound)
-                failed = target.endpoint.failure(inbound.status, inbound.headers, await self._body(inbound))
+                failed = target.endpoint.failure(inbound.status, inbound.headers, await self._told(inbound))
             except UpstreamError as error:
                 failed = error
             self._failed(attempt, failed)
 
-    def _answers(self, attempt: Attempt, inbound: Inbound, stream: bool) -> None:
-        dialect = attempt.target.endpoint.dialect
-        asked = self._planned.screened.grounded.prompted.selected.asked
-        reader = self._means.dialects[dialect].reader(stream, asked.wants_usage or dialect != self._call.dialect)
-        attempt.answers(inbound, reader, self._planned.route.deadlines.first_token_s if stream else None)
+    def _answers(self, attempt: Attempt, inbound: Inbound) -> None:
+        dialect, asked = attempt.target.endpoint.dialect, self._asked
+        reader = self._means.dialects[dialect].reader(asked.stream, asked.wants_usage or dialect != self._call.dialect)
+        attempt.answers(inbound, reader, self._planned.route.deadlines.first_token_s if asked.stream else None)
 
     def _next(self) -> tuple[Candidate, OutboundRequest]:
         """The next candidate that fits, with its request. Raises what the call is told when there is none."""
@@ -153,7 +154,7 @@ class Sending:
     def _within(self) -> Deadlines | None:
         """The deadlines of the next attempt: the call's total holds for all attempts together. None when it is over."""
         deadlines = self._planned.route.deadlines
-        stream = self._planned.screened.grounded.prompted.selected.asked.stream
+        stream = self._asked.stream
         if stream and not self._failures:
             return deadlines
         spent_s = (self._means.clock.monotonic_ns() - self._begun_ns) / 1e9
@@ -165,17 +166,15 @@ class Sending:
 
     def _request(self, target: Target, within: Deadlines) -> OutboundRequest:
         """Raises CannotCarry or InvalidRequest where the target's dialect cannot say what the request says."""
-        screened = self._planned.screened
-        asked = screened.grounded.prompted.selected.asked
-        call, endpoint = self._call, target.endpoint
+        call, asked, endpoint = self._call, self._asked, target.endpoint
         if endpoint.dialect == call.dialect:
-            body = self._means.dialects[call.dialect].splice_request(screened.body, asked, target.model)
+            body = self._means.dialects[call.dialect].splice_request(self._body, asked, target.model)
             call.record.dropped = []
             return endpoint.request(target.model, asked.stream, body, passing(call.dialect, call.headers), within)
         read = self._read
         if read is None:
             try:
-                read = self._means.dialects[call.dialect].read_request(screened.body, asked.stream)
+                read = self._means.dialects[call.dialect].read_request(self._body, asked.stream)
             except CallerError as error:
                 read = error
             self._read = read
@@ -185,7 +184,7 @@ class Sending:
         call.record.dropped = [*read.dropped, *carried.dropped]
         return endpoint.request(target.model, asked.stream, carried.body, (), within)
 
-    async def _body(self, inbound: Inbound) -> bytes:
+    async def _told(self, inbound: Inbound) -> bytes:
         """The body of an error answer, as much of it as comes within bounds."""
         parts: list[bytes] = []
         size = 0
