@@ -38,7 +38,8 @@ class SkipRecord(msgspec.Struct, array_like=True, gc=False):
 class VerdictRecord(msgspec.Struct, array_like=True, gc=False):
     """What a check found and what was done. direction: input, output. action: allow, flag, redact, block.
 
-    `start` and `end` are character offsets in the channel named; the matched text itself is never kept.
+    `start` and `end` are character offsets in the channel named; the matched text itself is never kept. `attempt` is
+    the try whose answer was judged (0: the request); verdicts on the answer of an abandoned try stay.
     """
 
     rule: str
@@ -48,6 +49,7 @@ class VerdictRecord(msgspec.Struct, array_like=True, gc=False):
     start: int
     end: int
     policy: str = ""
+    attempt: int = 0
 
 
 class CallRecord(msgspec.Struct, array_like=True):

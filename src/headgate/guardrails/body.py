@@ -1,0 +1,174 @@
+"""The texts in a request body that a model would read, in any dialect: found, judged, and rewritten where need be.
+
+Every string of the body counts, in whatever field: messages, system prompts, tool definitions, tool results and
+tool-call arguments. Left out are media in base64 and the words a dialect is made of (roles, types, ids). Inside objects
+whose shape is the caller's own (arguments, schemas, metadata) nothing is left out: their keys and numbers count too.
+JSON text inside a string is looked at in its unescaped form as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import msgspec
+
+from headgate.core.errors import InvalidRequest
+from headgate.core.types import Json
+from headgate.guardrails.channel import JsonChannel, TextChannel, rewrite
+from headgate.guardrails.jsontext import RUN, JsonText, Token
+from headgate.guardrails.patterns import RuleSet
+from headgate.guardrails.verdicts import Verdicts
+from headgate.guardrails.window import Finding
+
+_RAW_BYTES_MAX = 64 * 1024
+_BETWEEN = "\x1f"  # no word character: boundaries hold at the ends of each text
+
+_OWN_SHAPE = frozenset({
+    "input", "args", "arguments", "response", "parameters", "input_schema", "parametersJsonSchema",
+    "parameters_json_schema", "schema", "responseSchema", "responseJsonSchema", "metadata",
+})  # fmt: skip
+_STRUCTURE = frozenset({
+    "role", "type", "model", "id", "call_id", "tool_call_id", "tool_use_id", "mime_type", "mimeType", "media_type",
+    "signature", "thoughtSignature", "thought_signature", "encrypted_content",
+})  # fmt: skip
+_MEDIA = frozenset({"data", "file_data", "url", "image_url"})
+_JSON_OPENERS = ("{", "[", '"')
+
+
+def screen_body(body: bytes, rules: RuleSet, verdicts: Verdicts) -> tuple[bytes, str | None]:
+    """The body with redactions, the very same bytes where nothing is to change, and the rule that blocks, if any.
+
+    A body that says a key twice goes on as it was read, so that nobody behind us can read the other value.
+    Raises InvalidRequest where the body is not JSON.
+    """
+    if len(body) <= _RAW_BYTES_MAX and b"\\" not in body and rules.clean(body):
+        return body, None
+    try:
+        tree = cast("Json", msgspec.json.decode(body))
+    except msgspec.DecodeError as error:
+        raise InvalidRequest("the body is not valid JSON") from error
+    texts: list[str] = []
+    strings = _gather(tree, texts)
+    joined = _BETWEEN.join(texts)
+    if rules.clean(joined.encode("utf-8", "replace")):
+        return (msgspec.json.encode(tree) if _says_twice(body, strings) else body), None
+    walk = _Walk(rules, verdicts)
+    tree = walk.node(tree, "", False)
+    if walk.blocked is None and (walk.changed or _says_twice(body, strings)):
+        body = msgspec.json.encode(tree)
+    return body, walk.blocked
+
+
+def _says_twice(body: bytes, quotes: int) -> bool:
+    """Whether the body has more strings than were read from it, or might have (a quote written as an escape)."""
+    return body.count(b'"') != quotes or b"u0022" in body
+
+
+def _gather(tree: Json, texts: list[str]) -> int:
+    """Collects every text a rule may look at; returns how many quotation marks a body with these strings has."""
+    quotes = 0
+    stack: list[tuple[Json, bool]] = [(tree, False)]
+    while stack:
+        node, own = stack.pop()
+        if isinstance(node, str):
+            quotes += 2 + node.count('"')
+            texts.append(node)
+            if "\\" in node and node.lstrip().startswith(_JSON_OPENERS):
+                texts += [token.text if token.kind == RUN else _BETWEEN for token in _tokens(node)]
+        elif isinstance(node, dict):
+            quotes += 2 * len(node)
+            for key, value in node.items():
+                if '"' in key:
+                    quotes += key.count('"')
+                if own:
+                    texts.append(key)
+                elif isinstance(value, str) and key in _MEDIA and _is_media(node, key, value):
+                    quotes += 2 + value.count('"')
+                    continue
+                stack.append((value, own or key in _OWN_SHAPE))
+        elif isinstance(node, list):
+            stack.extend([(item, own) for item in node])
+        elif own and _is_number(node):
+            texts.append(str(node))
+    return quotes
+
+
+def _tokens(text: str) -> list[Token]:
+    lexer = JsonText()
+    return [*lexer.feed(text), *lexer.end()]
+
+
+def _is_number(value: Json) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_media(node: Mapping[str, Json], key: str, value: str) -> bool:
+    """Whether a string is a file's content in base64, or an opaque block of the provider's own."""
+    if key != "data":
+        return value.startswith("data:") and ";base64," in value[:256]
+    kind = node.get("type")
+    return kind in ("base64", "redacted_thinking") or not {"mimeType", "mime_type", "format"}.isdisjoint(node)
+
+
+def _is_json(text: str) -> bool:
+    if not text.lstrip().startswith(_JSON_OPENERS):
+        return False
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return False
+    return True
+
+
+class _Walk:
+    """One pass over a body that may hold something: names each text by its path, judges it, rewrites it."""
+
+    def __init__(self, rules: RuleSet, verdicts: Verdicts) -> None:
+        self.blocked: str | None = None
+        self.changed = False
+        self._rules = rules
+        self._verdicts = verdicts
+
+    def node(self, node: Json, path: str, own: bool) -> Json:
+        """The node with redactions; `own` inside objects of the caller's own shape, whose keys are content."""
+        if isinstance(node, str):
+            return self._text(node, path, path.endswith(".arguments"))
+        if isinstance(node, dict):
+            if own:
+                return {self._text(key, path, False): self.node(value, path, True) for key, value in node.items()}
+            return {key: self._field(node, key, value, path) for key, value in node.items()}
+        if isinstance(node, list):
+            return [self.node(item, path if own else f"{path}[{at}]", own) for at, item in enumerate(node)]
+        if own and _is_number(node):
+            text = str(node)
+            said = self._text(text, path, False)
+            return node if said == text else said
+        return node
+
+    def _field(self, node: Mapping[str, Json], key: str, value: Json, path: str) -> Json:
+        if isinstance(value, str) and (key in _STRUCTURE or (key in _MEDIA and _is_media(node, key, value))):
+            return value
+        return self.node(value, f"{path}.{key}" if path else key, key in _OWN_SHAPE)
+
+    def _text(self, text: str, path: str, arguments: bool) -> str:
+        """One text. Tool-call arguments are judged value by value; other JSON text as it stands and unescaped."""
+        if arguments and _is_json(text):
+            return self._apply(JsonChannel(self._rules), text, path, ())[0]
+        said, found = self._apply(TextChannel(self._rules), text, path, ())
+        if "\\" in said and _is_json(said):
+            said, _ = self._apply(JsonChannel(self._rules), said, path, found if said == text else ())
+        return said
+
+    def _apply(
+        self, channel: TextChannel | JsonChannel, text: str, path: str, known: Sequence[Finding]
+    ) -> tuple[str, Sequence[Finding]]:
+        """The text with a channel's redactions, and what was found; `known` findings are on record already."""
+        findings = [*channel.feed(text), *channel.end()]
+        if findings:
+            blocked = self._verdicts.add(path, [finding for finding in findings if finding not in known])
+            self.blocked = self.blocked or blocked
+        if not channel.edits:
+            return text, findings
+        self.changed = True
+        return rewrite(text, 0, channel.edits), findings
