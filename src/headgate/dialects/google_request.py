@@ -112,8 +112,8 @@ def system_text(asked: Asked) -> str | None:
 
 def request_target(model: str, stream: bool) -> str:
     """The path below the base URL. The model's name is quoted: it may not reach outside its path segment."""
-    name = quote(model.removeprefix("models/"), safe="-._~/" if model.startswith("tunedModels/") else "-._~@")
-    parent = "" if model.startswith("tunedModels/") else "models/"
+    parent = "tunedModels/" if model.startswith("tunedModels/") else "models/"
+    name = quote(model.removeprefix(parent), safe="-._~@")
     return f"/{parent}{name}:streamGenerateContent?alt=sse" if stream else f"/{parent}{name}:generateContent"
 
 
