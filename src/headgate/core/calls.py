@@ -78,15 +78,18 @@ class RollupKey(NamedTuple):
 
 
 class Rollup(msgspec.Struct):
-    """Sums over attempts at one target, and over the calls it was the last to be asked for.
+    """Sums over attempts at one target, and counts of the calls it was the last to be asked for.
 
-    `unpriced` and `uncounted` are calls whose cost or tokens are unknown: the sums leave them out. Histograms map a
-    log bucket (`telemetry.rollups`) to a number of attempts; `outcomes` and `errors` map words to numbers.
+    Attempts that were neither ok nor failed were cancelled or cut by us. Tokens and money are those of attempts;
+    `unpriced` and `uncounted` are calls of which they are unknown, missing from the sums. Histograms map a log bucket
+    (`telemetry.rollups`) to a number of attempts: latency of those that were ok, time to first token of all that
+    had one. `outcomes` count calls, `errors` attempts (or calls nobody was asked for), by word.
     """
 
     key: RollupKey
     attempts: int = 0
     attempts_ok: int = 0
+    attempts_failed: int = 0
     calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
@@ -102,6 +105,7 @@ class Rollup(msgspec.Struct):
         """Add another rollup to this one; the key stays."""
         self.attempts += more.attempts
         self.attempts_ok += more.attempts_ok
+        self.attempts_failed += more.attempts_failed
         self.calls += more.calls
         self.input_tokens += more.input_tokens
         self.output_tokens += more.output_tokens

@@ -203,8 +203,8 @@ def _parse_cursor(text: str) -> _Cursor:
 def _read_rollups(connection: sqlite3.Connection, where: str, values: list[object]) -> list[Rollup]:
     # S608: `where` is made of constants, the values are bound
     sums = connection.execute(
-        "SELECT provider, model, sum(attempts), sum(attempts_ok), sum(calls), sum(input_tokens), "  # noqa: S608
-        "sum(output_tokens), sum(uncounted), total(cost_usd), sum(unpriced) FROM rollups "
+        "SELECT provider, model, sum(attempts), sum(attempts_ok), sum(attempts_failed), sum(calls), "  # noqa: S608
+        "sum(input_tokens), sum(output_tokens), sum(uncounted), total(cost_usd), sum(unpriced) FROM rollups "
         f"WHERE {where} GROUP BY provider, model",
         values,
     )

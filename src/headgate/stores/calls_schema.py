@@ -34,7 +34,8 @@ DAY_STEPS = (
     CREATE INDEX calls_in_flight ON calls (owner) WHERE outcome = 'in_flight';
     CREATE TABLE rollups (
         at_ns INTEGER NOT NULL, tenant_id TEXT NOT NULL, app TEXT NOT NULL, provider TEXT NOT NULL,
-        model TEXT NOT NULL, attempts INTEGER NOT NULL, attempts_ok INTEGER NOT NULL, calls INTEGER NOT NULL,
+        model TEXT NOT NULL, attempts INTEGER NOT NULL, attempts_ok INTEGER NOT NULL, attempts_failed INTEGER NOT NULL,
+        calls INTEGER NOT NULL,
         input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, uncounted INTEGER NOT NULL,
         cost_usd REAL NOT NULL, unpriced INTEGER NOT NULL,
         PRIMARY KEY (at_ns, tenant_id, app, provider, model)

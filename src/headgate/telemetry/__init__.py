@@ -1,26 +1,34 @@
 """What happened: the record of every call, from the first byte of the request to a row that can be asked for."""
 
-from headgate.telemetry.frames import Frame
+from headgate.telemetry.explain import explain
 from headgate.telemetry.journal import JournalSettings, LocalJournal, lock_alive
 from headgate.telemetry.keeper import JournalState, Keeper
+from headgate.telemetry.metrics import Metrics
 from headgate.telemetry.ports import CallQueries, CallStore, CallWriter, Listener
+from headgate.telemetry.queries import CallDetail, CallLine, CallLines, ProviderLine, Queries
 from headgate.telemetry.rollups import fold, percentile
 from headgate.telemetry.segment import Disk
 from headgate.telemetry.witness import CallWitness, Telemetry
 
 __all__ = [
+    "CallDetail",
+    "CallLine",
+    "CallLines",
     "CallQueries",
     "CallStore",
     "CallWitness",
     "CallWriter",
     "Disk",
-    "Frame",
     "JournalSettings",
     "JournalState",
     "Keeper",
     "Listener",
     "LocalJournal",
+    "Metrics",
+    "ProviderLine",
+    "Queries",
     "Telemetry",
+    "explain",
     "fold",
     "lock_alive",
     "percentile",

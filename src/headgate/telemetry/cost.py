@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from headgate.core.record import AttemptRecord, CallRecord
 from headgate.core.stages import Funded
 from headgate.core.types import Price, Usage, money
@@ -26,14 +28,18 @@ def settle(record: CallRecord, funded: Funded, told: Usage | None, chars: int) -
     """Put tokens and cost on the record. `chars` is how many characters of answer went out.
 
     What nobody told is estimated, and flagged, where a provider was at work; a provider that only failed is owed
-    nothing we know of, and the fields stay None.
+    nothing we know of, and the fields stay None. Tokens are those of the answer; the cost includes what earlier
+    attempts are known to have cost.
     """
     attempt = record.attempts[-1] if record.attempts else None
     if attempt is not None and record.provider is None:
         record.provider, record.target_model = attempt.provider, attempt.model
     usage = told
+    if usage is None and attempt is not None and attempt.input_tokens is not None:
+        usage = Usage(attempt.input_tokens, attempt.output_tokens)  # told, but held back before it could pass by
     if usage is None or usage.input is None or usage.output is None or record.finish is None:
-        if chars == 0 and not _at_work(record):
+        if usage is None and chars == 0 and not _at_work(record):
+            record.cost_usd = _earlier(record.attempts)
             return
         usage = _estimated(usage or Usage(), funded, chars)
     record.input_tokens = usage.input
@@ -42,9 +48,10 @@ def settle(record: CallRecord, funded: Funded, told: Usage | None, chars: int) -
     record.cache_write_tokens = usage.cache_write
     record.reasoning_tokens = usage.reasoning
     record.tokens_estimated = usage.estimated
-    record.cost_usd = money(_price(record, funded), usage)
-    if attempt is not None and attempt.provider == record.provider and attempt.model == record.target_model:
-        _charge(attempt, record)
+    cost = money(_price(record, funded), usage)
+    if attempt is not None:
+        attempt.input_tokens, attempt.output_tokens, attempt.cost_usd = usage.input, usage.output, cost
+    record.cost_usd = None if cost is None else cost + (_earlier(record.attempts[:-1]) or 0.0)
 
 
 def _estimated(told: Usage, funded: Funded, chars: int) -> Usage:
@@ -75,7 +82,7 @@ def _price(record: CallRecord, funded: Funded) -> Price | None:
     return None
 
 
-def _charge(attempt: AttemptRecord, record: CallRecord) -> None:
-    attempt.input_tokens = record.input_tokens
-    attempt.output_tokens = record.output_tokens
-    attempt.cost_usd = record.cost_usd
+def _earlier(attempts: Sequence[AttemptRecord]) -> float | None:
+    """What failed attempts are known to have cost."""
+    costs = [attempt.cost_usd for attempt in attempts if attempt.cost_usd is not None]
+    return sum(costs) if costs else None

@@ -7,6 +7,7 @@ the process costs nothing that was sealed.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from headgate.telemetry.frames import CLOSED, FORGOTTEN, GAP, MAX_PAYLOAD, OPENE
 from headgate.telemetry.segment import Disk, Segment
 
 SUFFIX = ".hgj"
+SPARE_SUFFIX = SUFFIX + ".tmp"
 LOCK_SUFFIX = ".lock"
 REMEMBERED_LOSSES = 10_000
 _MIN_SEGMENT = 64 << 10
@@ -28,15 +30,16 @@ _MIN_SEGMENT = 64 << 10
 class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds. `segments` counts all segment files in the directory, every worker's: beyond it the journal is full.
 
-    `full`: serve (count the loss, write a gap when there is room) or refuse (new calls raise Overloaded). `reserve`
-    is the room in bytes kept in `refuse` for each call already accepted.
+    `full`: serve (count the loss, write a gap when there is room) or refuse (new calls raise Overloaded). In `refuse`
+    `reserve` bytes are kept for each call already accepted, and a spare segment is always made ahead: with the
+    defaults some 4,000 calls may be in flight at once.
     """
 
     segment_bytes: int = 8 << 20
     segments: int = 128
     sync_s: float = 0.2
     full: str = "serve"
-    reserve: int = 8 << 10
+    reserve: int = 4 << 10
     disk: Disk = Disk()
 
 
@@ -85,8 +88,10 @@ class LocalJournal:
         self._in_flight: set[str] = set()
         self._before = 0  # bytes written to segments that are retired
         self._synced = 0
-        self._current = self._create(self._name())  # a disk that is full at the start is an OSError for `app`
-        self._limit = self._current.end // 2
+        self._current = self._create()  # a disk that is full at the start is an OSError for `app`
+        self._current.publish(self._name())
+        self._current.sync(self._disk)
+        self._limit = self._turning_point()
 
     # -- the port ---------------------------------------------------------------------------------------------------
 
@@ -108,15 +113,14 @@ class LocalJournal:
     def sealed(self, record: CallRecord) -> None:
         """Write the finished record. Never raises for want of room: the loss is counted and told later."""
         payload = self._encode(record)
-        if len(payload) > MAX_PAYLOAD:
-            record.request_body = record.response_body = None
-            payload = self._encode(record)
-        if len(payload) > MAX_PAYLOAD:
-            self._lose(record.id, "record too large")
-        elif self._append(SEALED, payload):
+        if len(payload) <= MAX_PAYLOAD and self._append(SEALED, payload):
             self._in_flight.discard(record.id)
+            return
+        if record.request_body is not None or record.response_body is not None:
+            record.request_body = record.response_body = None
+            self.sealed(record)
         else:
-            self._lose(record.id, self.full or "no room")
+            self._lose(record.id, "record too large" if len(payload) > MAX_PAYLOAD else self.full or "no room")
 
     def gap(self, gap: GapRecord) -> None:
         """Write a gap now, or fold it into the one that is pending."""
@@ -146,8 +150,7 @@ class LocalJournal:
         self._current.close(CLOSED)
         self._retired.append(self._current)
         if self._next is not None:
-            self._next.close(CLOSED)
-            self._retired.append(self._next)
+            self._discard(self._next)
             self._next = None
         self._sync_job(self._retired, None, self._before + self._current.at)
         os.close(self._lock)
@@ -171,26 +174,40 @@ class LocalJournal:
             return True
         following, self._next = self._next, None
         if following is None and self.full is None:
-            following = self._try_create(self._name())  # the executor did not keep up: make it here, once
+            following = self._try_create()  # the executor did not keep up: make it here, once
         if following is None:
             return False
-        self._go_over(following)
-        return self._current.append(kind, payload)
+        return self._go_over(following) and self._current.append(kind, payload)
 
-    def _go_over(self, following: Segment) -> None:
+    def _go_over(self, following: Segment) -> bool:
+        """Write to `following` from now on; False where the disk refuses it a name."""
+        try:
+            # named only now, so that names are in the order of use: to the keeper a later one means this one is done
+            following.publish(self._name())
+        except OSError as error:
+            self.full = f"disk: {error.strerror}"
+            self._discard(following)
+            return False
         old = self._current
         old.close(CLOSED)
         self._retired.append(old)
         self._before += old.at
         self._current = following
-        self._limit = following.end // 2
+        self._limit = self._turning_point()
         self._tell_loss()
+        return True
 
     def _room_for_one_more(self) -> bool:
         if self.sync_error is not None or (self.full is not None and self._lost):
             return False
-        need = (len(self._in_flight) + 1) * self.settings.reserve
-        return self._next is not None or self.full is None or self._current.end - self._current.at > need
+        if self._next is None and self.full is None:
+            return True  # the spare is being made
+        room = self._current.end - self._current.at + (0 if self._next is None else self._next.end)
+        return room > (len(self._in_flight) + 1) * self.settings.reserve
+
+    def _turning_point(self) -> int:
+        """Where in the current segment the next one is prepared."""
+        return 0 if self.policy == "refuse" else self._current.end // 2
 
     def _lose(self, call_id: str, why: str) -> None:
         now = self._clock.now_ns()
@@ -255,16 +272,15 @@ class LocalJournal:
     def _prepare(self) -> None:
         if self._next is None and not self._preparing:
             self._preparing = True
-            name = self._name()
-            self._background(lambda: self._make(name))
+            self._background(self._make)
 
-    def _make(self, name: str) -> None:
-        self._next = self._try_create(name)
+    def _make(self) -> None:
+        self._next = self._try_create()
         self._preparing = False
 
-    def _try_create(self, name: str) -> Segment | None:
+    def _try_create(self) -> Segment | None:
         try:
-            made = self._create(name)
+            made = self._create()
         except OSError as error:
             self.full = f"disk: {error.strerror}"
             return None
@@ -274,18 +290,25 @@ class LocalJournal:
         self.full = None
         return made
 
-    def _create(self, name: str) -> Segment:
-        """Raises OSError, and Overloaded where the keeper is too far behind."""
-        held = sum(1 for entry in os.listdir(self._directory) if entry.endswith(SUFFIX))
+    def _create(self) -> Segment:
+        """A segment without a name. Raises OSError, and Overloaded where the keeper is too far behind."""
+        held = sum(1 for entry in os.listdir(self._directory) if SUFFIX in entry)
         if held >= self.settings.segments:
             raise Overloaded(f"{held} journal segments are waiting for the keeper")
-        nonce = int.from_bytes(self._entropy.bytes(8), "little")
-        header = Header(self.settings.segment_bytes, self._clock.now_ns(), nonce)
-        return Segment.create(os.path.join(self._directory, name), header, self._disk)
+        random = self._entropy.bytes(12)
+        header = Header(self.settings.segment_bytes, self._clock.now_ns(), int.from_bytes(random[:8], "little"))
+        scratch = f"{self.owner}-{random[8:].hex()}{SPARE_SUFFIX}"
+        return Segment.create(os.path.join(self._directory, scratch), header, self._disk)
+
+    def _discard(self, spare: Segment) -> None:
+        """Remove a segment that was never used; what cannot be removed the keeper buries with us."""
+        spare.release()
+        with contextlib.suppress(OSError):
+            os.unlink(spare.path)
 
     def _name(self) -> str:
         self._sequence += 1
-        return f"{self.owner}-{self._sequence:08d}{SUFFIX}"
+        return os.path.join(self._directory, f"{self.owner}-{self._sequence:08d}{SUFFIX}")
 
 
 def _own(directory: str, owner: str) -> int:

@@ -18,14 +18,22 @@ from headgate.core.errors import ConfigError, StoreUnavailable
 from headgate.core.ports import Clock
 from headgate.core.record import CallRecord, GapRecord
 from headgate.telemetry.frames import DAMAGED, FORGOTTEN, GAP, HEADER_SIZE, OPENED, SEALED, Frame
-from headgate.telemetry.journal import LOCK_SUFFIX, SUFFIX, lock_alive
+from headgate.telemetry.journal import LOCK_SUFFIX, SPARE_SUFFIX, SUFFIX, lock_alive
 from headgate.telemetry.ports import CallWriter, Listener
 from headgate.telemetry.reader import SegmentReader
 
-BATCH = 500
+BATCH = 1_000  # frames, two a call: 500 rows in a transaction
 BACKOFF_S = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 READERS_MAX = 1_000
 
+
+class _Head(msgspec.Struct, array_like=True):
+    """As much of a record as tells which call it is of."""
+
+    id: str
+
+
+_head = msgspec.msgpack.Decoder(_Head).decode
 _record = msgspec.msgpack.Decoder(CallRecord).decode
 _gap = msgspec.msgpack.Decoder(GapRecord).decode
 _ids = msgspec.msgpack.Decoder(list[str]).decode
@@ -172,7 +180,7 @@ class Keeper:
 
     def _fill(self, batch: CallBatch, frames: list[Frame]) -> list[CallRecord]:
         """Sort frames into a batch; the finished records among them."""
-        in_flight: dict[str, Kept] = {}
+        in_flight: dict[str, Frame] = {}  # mostly sealed again within the batch, and then never read in full
         finished: list[CallRecord] = []
         for frame in frames:
             kind = frame.kind
@@ -183,8 +191,7 @@ class Keeper:
                     finished.append(record)
                     batch.records.append(Kept(frame.end, record, _without_bodies(record, frame.payload)))
                 elif kind == OPENED:
-                    record = _record(frame.payload)
-                    in_flight[record.id] = Kept(frame.end, record, frame.payload)
+                    in_flight[_head(frame.payload).id] = frame
                 elif kind == GAP:
                     batch.gaps.append(_gap(frame.payload))
                 elif kind == FORGOTTEN:
@@ -197,7 +204,8 @@ class Keeper:
                     batch.gaps.append(self._gap(f"{batch.segment}: {frame.skipped} damaged bytes"))
             except (msgspec.DecodeError, UnicodeDecodeError):
                 batch.gaps.append(self._gap(f"{batch.segment}: a record that cannot be read"))
-        batch.records.extend(in_flight.values())
+        for frame in in_flight.values():
+            batch.records.append(Kept(frame.end, _record(frame.payload), frame.payload))
         return finished
 
     def _gap(self, why: str) -> GapRecord:
@@ -251,7 +259,7 @@ class Keeper:
 
     def _bury(self, owner: str) -> None:
         """Remove what else a dead worker left: segments it had not named yet, its lock last."""
-        for entry in self._list(SUFFIX + ".tmp"):
+        for entry in self._list(SPARE_SUFFIX):
             if _owner(entry) == owner:
                 self._unlink(entry)
         self._unlink(owner + LOCK_SUFFIX)

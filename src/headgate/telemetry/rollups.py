@@ -88,30 +88,28 @@ def _add_attempt(rollup: Rollup, attempt: AttemptRecord) -> None:
     rollup.attempts += 1
     if attempt.outcome == "ok":
         rollup.attempts_ok += 1
+        if attempt.ended_us is not None:
+            index = bucket(attempt.ended_us - attempt.started_us)
+            rollup.latency[index] = rollup.latency.get(index, 0) + 1
+    elif attempt.outcome == "failed":
+        rollup.attempts_failed += 1
     if attempt.error is not None:
         _count(rollup.errors, attempt.error)
-    if attempt.ended_us is not None:
-        index = bucket(attempt.ended_us - attempt.started_us)
-        rollup.latency[index] = rollup.latency.get(index, 0) + 1
     if attempt.first_token_us is not None:
         index = bucket(attempt.first_token_us - attempt.started_us)
         rollup.ttft[index] = rollup.ttft.get(index, 0) + 1
+    rollup.input_tokens += attempt.input_tokens or 0
+    rollup.output_tokens += attempt.output_tokens or 0
+    rollup.cost_usd += attempt.cost_usd or 0.0
 
 
 def _add_call(rollup: Rollup, record: CallRecord) -> None:
     rollup.calls += 1
     _count(rollup.outcomes, record.outcome)
     # nobody is owed for a call that no provider answered: only of the others is a missing number an unknown one
-    answered = record.committed or record.outcome in ("ok", "aborted")
-    if record.input_tokens is not None or record.output_tokens is not None:
-        rollup.input_tokens += record.input_tokens or 0
-        rollup.output_tokens += record.output_tokens or 0
-    elif answered:
-        rollup.uncounted += 1
-    if record.cost_usd is not None:
-        rollup.cost_usd += record.cost_usd
-    elif answered:
-        rollup.unpriced += 1
+    if record.committed or record.outcome in ("ok", "aborted"):
+        rollup.uncounted += record.input_tokens is None and record.output_tokens is None
+        rollup.unpriced += record.cost_usd is None
 
 
 def _count(words: dict[str, int], word: str) -> None:

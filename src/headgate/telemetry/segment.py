@@ -24,11 +24,12 @@ class Disk(NamedTuple):
 class Segment:
     """A mapped segment. `at` is where the next frame goes, `end` the last place a frame may reach."""
 
-    __slots__ = ("_fd", "_map", "_words", "at", "end", "nonce", "path")
+    __slots__ = ("_fd", "_map", "_named", "_words", "at", "end", "nonce", "path")
 
     def __init__(self, path: str, fd: int, size: int, nonce: int) -> None:
         self.path = path
         self._fd = fd
+        self._named = False
         self._map = mmap.mmap(fd, size)
         self._words = memoryview(self._map).cast("I")
         self.nonce = nonce
@@ -37,23 +38,30 @@ class Segment:
 
     @classmethod
     def create(cls, path: str, header: Header, disk: Disk) -> Segment:
-        """A new segment with all its blocks on disk, named only once it is whole. Raises OSError (ENOSPC, EIO)."""
-        scratch = path + ".tmp"
-        fd = os.open(scratch, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        """A new segment with all its blocks on disk, not yet under a name that readers look for.
+
+        Raises OSError (ENOSPC, EIO).
+        """
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             # blocks are taken now, so that a full disk is an error here and never a SIGBUS in the mapping
             disk.allocate(fd, 0, header.size)
             os.pwrite(fd, pack_header(header), 0)
             disk.sync(fd)
-            os.rename(scratch, path)
-            _sync_directory(os.path.dirname(path))
             return cls(path, fd, header.size, header.nonce)
         except BaseException:
             os.close(fd)
-            for leftover in (scratch, path):
-                if os.path.exists(leftover):
-                    os.unlink(leftover)
+            os.unlink(path)
             raise
+
+    def publish(self, path: str) -> None:
+        """Give it the name readers look for, right before the first frame. The next `sync` makes the name durable.
+
+        Raises OSError.
+        """
+        os.rename(self.path, path)
+        self.path = path
+        self._named = True
 
     def append(self, kind: int, payload: bytes) -> bool:
         """Write a frame; False where it does not fit. On return it survives kill -9 of this process."""
@@ -76,6 +84,9 @@ class Segment:
     def sync(self, disk: Disk) -> None:
         """Put what was written on the disk. Raises OSError."""
         disk.sync(self._fd)
+        if self._named:
+            _sync_directory(os.path.dirname(self.path))
+            self._named = False
 
     def release(self) -> None:
         """Unmap and close. The segment may not be used afterwards."""

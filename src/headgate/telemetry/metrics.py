@@ -1,0 +1,168 @@
+"""Prometheus metrics of finished calls, in the text exposition format 0.0.4.
+
+Lives in the control process and is fed by the keeper, so that one scrape covers every worker. Counters start at zero
+with the process. Labels are bounded: past SERIES_MAX label sets of a metric, new ones count under `other`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Sequence
+
+from headgate.core.record import AttemptRecord, CallRecord
+from headgate.telemetry.keeper import JournalState
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+SERIES_MAX = 500
+LABEL_CHARS_MAX = 100
+OTHER = "other"
+# seconds; doubling, as the GenAI conventions of OpenTelemetry have it
+BOUNDS_S = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+
+
+class Counter:
+    """A number that only rises, per set of labels."""
+
+    def __init__(self, name: str, help: str, labels: Sequence[str]) -> None:
+        self.name = name
+        self.help = help
+        self.labels = tuple(labels)
+        self._values: dict[tuple[str, ...], float] = {}
+
+    def add(self, labels: tuple[str, ...], amount: float = 1) -> None:
+        """Raise it."""
+        key = _bounded(labels, self._values)
+        self._values[key] = self._values.get(key, 0) + amount
+
+    def lines(self) -> Iterable[str]:
+        """Its exposition."""
+        yield from _head(self.name, self.help, "counter")
+        for key, value in self._values.items():
+            yield f"{self.name}{_braces(self.labels, key)} {_number(value)}"
+
+
+class Histogram:
+    """Durations in seconds over BOUNDS_S, per set of labels."""
+
+    def __init__(self, name: str, help: str, labels: Sequence[str]) -> None:
+        self.name = name
+        self.help = help
+        self.labels = tuple(labels)
+        self._counts: dict[tuple[str, ...], list[int]] = {}
+        self._sums: dict[tuple[str, ...], float] = {}
+
+    def observe(self, labels: tuple[str, ...], seconds: float) -> None:
+        """Count one duration."""
+        key = _bounded(labels, self._counts)
+        counts = self._counts.get(key)
+        if counts is None:
+            counts = self._counts[key] = [0] * (len(BOUNDS_S) + 1)
+        counts[bisect_left(BOUNDS_S, seconds)] += 1
+        self._sums[key] = self._sums.get(key, 0.0) + seconds
+
+    def lines(self) -> Iterable[str]:
+        """Its exposition: buckets add up, the last is everything."""
+        yield from _head(self.name, self.help, "histogram")
+        names = (*self.labels, "le")
+        for key, counts in self._counts.items():
+            total = 0
+            for bound, count in zip((*map(str, BOUNDS_S), "+Inf"), counts, strict=True):
+                total += count
+                yield f"{self.name}_bucket{_braces(names, (*key, bound))} {total}"
+            yield f"{self.name}_sum{_braces(self.labels, key)} {_number(self._sums[key])}"
+            yield f"{self.name}_count{_braces(self.labels, key)} {total}"
+
+
+class Metrics:
+    """Everything that is counted. Hand `record` to the keeper as a listener; `render` answers a scrape."""
+
+    def __init__(self) -> None:
+        call = ("app", "provider", "model", "outcome")
+        target = ("provider", "model")
+        self._calls = Counter("headgate_calls_total", "Finished calls.", call)
+        self._duration = Histogram("headgate_call_duration_seconds", "Request received to last byte.", call[:3])
+        self._first = Histogram("headgate_time_to_first_token_seconds", "Request received to first content.", call[:3])
+        self._tokens = Counter("headgate_tokens_total", "Tokens of answers, known or estimated.", (*call[:3], "kind"))
+        self._cost = Counter("headgate_cost_usd_total", "US dollars of calls whose price is known.", call[:3])
+        self._unpriced = Counter("headgate_unpriced_calls_total", "Answered calls whose cost is unknown.", call[:3])
+        self._attempts = Counter("headgate_attempts_total", "Tries at a target.", (*target, "outcome", "error"))
+        self._attempt = Histogram("headgate_attempt_duration_seconds", "Tries at a target, start to end.", target)
+        self._verdicts = Counter("headgate_verdicts_total", "What checks found.", ("rule", "direction", "action"))
+
+    def record(self, record: CallRecord) -> None:
+        """Count a finished call."""
+        whom = (record.app or "", record.provider or "", record.target_model or "")
+        self._calls.add((*whom, record.outcome))
+        if record.latency_us is not None:
+            self._duration.observe(whom, record.latency_us / 1e6)
+        if record.ttft_us is not None:
+            self._first.observe(whom, record.ttft_us / 1e6)
+        for kind, tokens in (("input", record.input_tokens), ("output", record.output_tokens)):
+            if tokens is not None:
+                self._tokens.add((*whom, kind), tokens)
+        if record.cost_usd is not None:
+            self._cost.add(whom, record.cost_usd)
+        elif record.committed:
+            self._unpriced.add(whom)
+        for attempt in record.attempts:
+            self._count_attempt(attempt)
+        for verdict in record.verdicts:
+            self._verdicts.add((verdict.rule, verdict.direction, verdict.action))
+
+    def render(self, journal: JournalState | None = None, unsynced_bytes: int | None = None) -> str:
+        """The exposition, with the state of the journal where it is given."""
+        lines: list[str] = []
+        for metric in (
+            self._calls, self._duration, self._first, self._tokens, self._cost, self._unpriced, self._attempts,
+            self._attempt, self._verdicts,
+        ):  # fmt: skip
+            lines.extend(metric.lines())
+        if journal is not None:
+            lines.extend(_journal(journal))
+        if unsynced_bytes is not None:
+            lines.extend(_head("headgate_journal_unsynced_bytes", "What a power cut would cost now.", "gauge"))
+            lines.append(f"headgate_journal_unsynced_bytes {unsynced_bytes}")
+        return "\n".join(lines) + "\n"
+
+    def _count_attempt(self, attempt: AttemptRecord) -> None:
+        target = (attempt.provider, attempt.model)
+        self._attempts.add((*target, attempt.outcome, attempt.error or ""))
+        if attempt.ended_us is not None:
+            self._attempt.observe(target, (attempt.ended_us - attempt.started_us) / 1e6)
+
+
+def _journal(state: JournalState) -> Iterable[str]:
+    for name, help, kind, value in (
+        ("headgate_journal_segments", "Journal segments on disk.", "gauge", state.segments),
+        ("headgate_journal_waiting_bytes", "Room in segments that are not drained yet.", "gauge", state.waiting_bytes),
+        ("headgate_journal_drained_frames_total", "Frames moved into the store.", "counter", state.drained),
+        ("headgate_journal_lost_total", "Records that gaps speak of.", "counter", state.lost),
+        ("headgate_journal_damaged_total", "Stretches of damaged bytes.", "counter", state.damaged),
+        ("headgate_journal_trouble", "1 while something is in the way of draining.", "gauge", int(bool(state.trouble))),
+    ):
+        yield from _head(name, help, kind)
+        yield f"{name} {value}"
+
+
+def _head(name: str, help: str, kind: str) -> Iterable[str]:
+    yield f"# HELP {name} {help}"
+    yield f"# TYPE {name} {kind}"
+
+
+def _bounded(labels: tuple[str, ...], known: Collection[tuple[str, ...]]) -> tuple[str, ...]:
+    labels = tuple(label[:LABEL_CHARS_MAX] for label in labels)
+    if labels in known or len(known) < SERIES_MAX:
+        return labels
+    return (OTHER,) * len(labels)
+
+
+def _braces(names: Sequence[str], values: Sequence[str]) -> str:
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in zip(names, values, strict=True)) + "}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(value)
