@@ -20,7 +20,9 @@ from headgate.dialects.openai_types import (
     request_decoder,
 )
 
-_UNDERSTOOD: Final = frozenset({*WireRequest.__struct_fields__, "model", "stream", "stream_options", EXTRA_FIELD})
+_UNDERSTOOD: Final = frozenset(
+    {*WireRequest.__struct_fields__, "model", "modalities", "stream", "stream_options", EXTRA_FIELD}
+)
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _MODES: Final = {"auto": "auto", "none": "none", "required": "any"}
 _MODES_BACK: Final = {"auto": "auto", "none": "none", "any": "required"}
