@@ -157,8 +157,8 @@ class StreamReader:
 
     def _rest(self, rest: bytes) -> list[Frame]:
         """Bytes after the last whole event. An event that lacks only its closing blank line counts, completed."""
-        if not rest:
-            return []
+        if not rest.strip():
+            return [Frame(rest, [])] if rest else []
         if not self._started and rest.lstrip()[:1] in (b"{", b"<"):
             raise _not_a_stream(rest)
         event = parse(rest)
@@ -168,7 +168,7 @@ class StreamReader:
             raise failure
         if frame is None:
             return [Frame(rest, [], drop=True)]
-        frame.wire = rest + b"\n\n"
+        frame.wire = rest.rstrip() + b"\n\n"
         return [frame]
 
     def _frame(self, event: Event) -> Frame | None:
