@@ -75,7 +75,7 @@ def test_the_shipped_catalogue() -> None:
 def test_a_workspaces_own_figures_win_field_by_field() -> None:
     house = House()
     stated = {"m-1": Facts(price=Price(0.5, 0.5)), "own": Facts(context=8192, abilities=frozenset({"tools"}))}
-    targets = Targets([Account(house.endpoints["a"], "v", (), stated)], Catalogue(
+    targets = Targets([Account(house.endpoints["a"], "v", stated)], Catalogue(
         [Row("v", "m-1", ["m-1"], input=1.0, output=1.0, context=1000)], ""))  # fmt: skip
     known = targets.target("a", "m-1")
     assert known is not None

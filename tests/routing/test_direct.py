@@ -21,7 +21,9 @@ def models(*accounts: str, listed: dict[str, tuple[str, ...]] | None = None) -> 
     made = []
     for text in accounts:
         name, _, kind = text.partition(":")
-        made.append(Account(LineEndpoint(name, "one"), kind or name, (listed or {}).get(name, ())))
+        made.append(
+            Account(LineEndpoint(name, "one"), kind or name, {model: Facts() for model in (listed or {}).get(name, ())})
+        )
     return DirectModels(Targets(made, CATALOGUE), TIERS)
 
 
@@ -132,8 +134,3 @@ def test_every_peer_of_the_table_is_in_the_catalogue_and_in_its_own_tier() -> No
             if (kind, model) != ("google", "gemini-4-argon"):  # stands in for two tiers
                 assert TIERS.tier(kind, model) == tier, model
     assert set(TIERS.order) == {"openai", "anthropic", "google"}
-
-
-def test_facts_stated_for_a_model_do_not_list_it() -> None:
-    account = Account(LineEndpoint("local", "one"), "openai_compatible", (), {"qwen-4": Facts(context=1)})
-    assert DirectModels(Targets([account], CATALOGUE), TIERS).route("qwen-4") is None

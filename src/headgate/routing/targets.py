@@ -13,15 +13,11 @@ from headgate.routing.catalogue import Catalogue, Facts
 
 
 class Account(msgspec.Struct, frozen=True):
-    """A provider account that may be asked.
-
-    `models` are those its settings list as served here; `stated` what the workspace says of models, by name.
-    """
+    """A provider account that may be asked. `models` are those its settings name, with what they state of each."""
 
     endpoint: Endpoint
     type: str
-    models: tuple[str, ...] = ()
-    stated: Mapping[str, Facts] = {}
+    models: Mapping[str, Facts] = {}
 
     @property
     def name(self) -> str:
@@ -69,6 +65,6 @@ class Targets:
         if account is None:
             return None
         shipped = self.catalogue.find(account.type, model)
-        stated = account.stated.get(model)
+        stated = account.models.get(model)
         facts = (stated.over(shipped) if stated is not None else shipped) or Facts()
         return Target(provider, model, account.endpoint, facts.price, facts.context, facts.max_output, facts.abilities)
