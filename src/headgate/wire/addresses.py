@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 METADATA = frozenset(
     ipaddress.ip_address(text) for text in ("169.254.169.254", "169.254.170.2", "100.100.100.200", "fd00:ec2::254")
 )
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")  # all that IANA hands out; the rest is old, special or local
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -26,7 +27,7 @@ def permitted(text: str, allow_private: bool) -> bool:
     for form in _forms(address):
         if form in METADATA or form.is_multicast:
             return False
-        if not allow_private and not form.is_global:
+        if not allow_private and not (form.is_global and (form.version == 4 or form in _GLOBAL_UNICAST)):
             return False
     return True
 

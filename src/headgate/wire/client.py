@@ -22,7 +22,8 @@ ORIGINS_MAX = 1024
 class HttpTransport:
     """Implements `core.ports.Transport`. Adds the body's length to each request.
 
-    `ca_file` (PEM) replaces certifi's roots. The TLS context is made once, with the first connection that needs it.
+    `ca_file` (PEM) replaces certifi's roots. There is one TLS context; certifi's is read with the first connection that
+    needs it. Raises OSError or ssl.SSLError where `ca_file` cannot be read.
     """
 
     def __init__(
@@ -35,8 +36,7 @@ class HttpTransport:
         self._clock = clock
         self._resolver = resolver or Resolver(clock)
         self._limits = limits or ClientLimits()
-        self._ca_file = ca_file
-        self._tls: ssl.SSLContext | None = None
+        self._tls = None if ca_file is None else client_context(ca_file)
         self._pools: dict[Origin, Pool] = {}
 
     async def send(self, request: OutboundRequest) -> Answer:
@@ -128,7 +128,7 @@ class HttpTransport:
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
-            self._tls = client_context(self._ca_file)
+            self._tls = client_context()
         return self._tls
 
 
