@@ -123,10 +123,7 @@ def open_file(path: Path, steps: tuple[str, ...]) -> sqlite3.Connection:
 def connect(path: Path) -> sqlite3.Connection:
     """A connection to a file that is there. Raises sqlite3.Error."""
     where = path.absolute().as_uri() + "?mode=rw"
-    connection = sqlite3.connect(where, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-    # a segment is deleted once its rows are committed, so a commit must survive a power cut
-    connection.execute("PRAGMA synchronous=FULL")
-    return connection
+    return sqlite3.connect(where, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
 
 
 def drop_file(path: Path) -> bool:
@@ -168,6 +165,8 @@ def _upgrade(connection: sqlite3.Connection, path: Path, steps: tuple[str, ...])
             "run that version, or move the file away",
         )
     connection.execute("PRAGMA journal_mode=WAL")
+    # a segment is deleted once its rows are committed, so a commit must survive a power cut
+    connection.execute("PRAGMA synchronous=FULL")
     for number in range(version, len(steps)):
         with transaction(connection):
             for statement in steps[number].split(";"):

@@ -1,0 +1,139 @@
+"""What is special to the call store on SQLite: its files, their versions, their damage."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from headgate.core.calls import CallFilter, Retention
+from headgate.core.errors import ConfigError, StoreUnavailable
+from headgate.core.keys import EVERY_TENANT
+from headgate.stores.calls_schema import DAY_STEPS, INDEX_FILE, day_of, day_start, open_file
+from headgate.stores.calls_sqlite import SqliteCalls
+from headgate.telemetry import fold
+from tests.telemetry.builders import DAY_NS, NOON, batch, call_id, record
+
+FOREVER = 1 << 62
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("*.db"))
+
+
+def test_one_file_per_utc_day_and_bodies_apart(tmp_path: Path) -> None:
+    store = SqliteCalls(tmp_path, fold)
+    store.write(batch([record(1), record(2, NOON + DAY_NS, request_body=b"x")]))
+    days = [day_of(NOON), day_of(NOON + DAY_NS)]
+    assert files(tmp_path) == sorted([f"bodies-{days[1]}.db", INDEX_FILE, *(f"calls-{day}.db" for day in days)])
+    assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.glob("*.db"))
+    store.retain(NOON + 9 * DAY_NS, Retention(1, 1))
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(("calls-2", "bodies-2"))) == []
+    store.close()
+
+
+def test_days_are_cut_at_utc_midnight() -> None:
+    midnight = day_start("2025-11-24")
+    assert (day_of(midnight - 1), day_of(midnight)) == ("2025-11-23", "2025-11-24")
+
+
+@pytest.mark.parametrize("name", [INDEX_FILE, f"calls-{day_of(NOON)}.db", f"bodies-{day_of(NOON)}.db"])
+def test_a_file_of_a_newer_version_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    store = SqliteCalls(tmp_path, fold)
+    store.write(batch([record(1, request_body=b"x")]))
+    store.close()
+    connection = sqlite3.connect(tmp_path / name)
+    connection.execute("PRAGMA user_version=99")
+    connection.close()
+    with pytest.raises(ConfigError, match="newer Headgate") as refusal:
+        SqliteCalls(tmp_path, fold)
+    assert name in refusal.value.where
+
+
+def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "calls-2025-11-24.db").write_bytes(b"not a database at all" * 100)
+    with pytest.raises(ConfigError, match="not a usable database") as refusal:
+        SqliteCalls(tmp_path, fold)
+    assert "calls-2025-11-24.db" in refusal.value.where
+
+
+def test_an_older_file_is_brought_up_to_date_and_keeps_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    open_file(path, ("CREATE TABLE a (n INTEGER); INSERT INTO a VALUES (7)",)).close()
+    connection = open_file(path, ("never run again", "ALTER TABLE a ADD COLUMN m INTEGER NOT NULL DEFAULT 8"))
+    assert connection.execute("SELECT n, m FROM a").fetchall() == [(7, 8)]
+    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    connection.close()
+
+
+def test_a_step_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    open_file(path, ("CREATE TABLE a (n INTEGER)",)).close()
+    with pytest.raises(StoreUnavailable):
+        open_file(path, ("", "CREATE TABLE b (n INTEGER); INSERT INTO nowhere VALUES (1)"))
+    connection = open_file(path, ("",))
+    assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("a",)]
+    connection.close()
+
+
+def test_released_steps_are_not_edited() -> None:
+    """Until the first release the schema may still change; from then on this number only rises."""
+    assert len(DAY_STEPS) == 1
+
+
+def test_a_locked_store_is_unavailable_and_says_which_file(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("headgate.stores.calls_schema.BUSY_S", 0.01)
+    store = SqliteCalls(tmp_path, fold)
+    other = sqlite3.connect(tmp_path / INDEX_FILE, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="locked"):
+        store.write(batch([record(1)]))
+    other.execute("ROLLBACK")
+    other.close()
+    store.write(batch([record(1)]))
+    assert [item.id for item in store.calls(EVERY_TENANT, CallFilter(), 9).records] == [call_id(1)]
+    assert [rollup.calls for rollup in store.rollups(EVERY_TENANT, 0, FOREVER)] == [1], "counted once"
+    store.close()
+
+
+def test_a_full_disk_is_unavailable_and_loses_nothing(tmp_path: Path) -> None:
+    store = SqliteCalls(tmp_path, fold)
+    store.write(batch([record(1)], end=164))
+    day = store._day(day_of(NOON))
+    pages = day.execute("PRAGMA page_count").fetchone()[0]
+    day.execute(f"PRAGMA max_page_count={pages}")
+    many = batch([record(n, message="m" * 400) for n in range(2, 400)], end=50_000)
+    with pytest.raises(StoreUnavailable, match="full"):
+        store.write(many)
+    assert dict(store.offsets()) == {many.segment: 164}
+    assert len(store.calls(EVERY_TENANT, CallFilter(), 999).records) == 1
+    day.execute("PRAGMA max_page_count=1000000")
+    store.write(many)
+    assert len(store.calls(EVERY_TENANT, CallFilter(), 999).records) == 399
+    store.close()
+
+
+def test_readers_see_one_moment_while_the_writer_works(tmp_path: Path) -> None:
+    store, reader = SqliteCalls(tmp_path, fold), SqliteCalls(tmp_path, fold)
+    store.write(batch([record(1)], end=164))
+    assert len(reader.calls(EVERY_TENANT, CallFilter(), 9).records) == 1
+    store.write(batch([record(2)], end=264))
+    assert len(reader.calls(EVERY_TENANT, CallFilter(), 9).records) == 2
+    store.retain(NOON + 99 * DAY_NS, Retention(1, 1))
+    assert reader.calls(EVERY_TENANT, CallFilter(), 9).records == []
+    reader.close()
+    store.close()
+
+
+def test_the_small_index_serves_questions_about_failures(tmp_path: Path) -> None:
+    store = SqliteCalls(tmp_path, fold)
+    store.write(batch([record(1, outcome="failed")]))
+    store.close()
+    connection = sqlite3.connect(tmp_path / f"calls-{day_of(NOON)}.db")
+    plan = connection.execute(
+        "EXPLAIN QUERY PLAN SELECT record FROM calls WHERE 1 AND outcome = ? AND outcome <> 'ok' "
+        "ORDER BY received_ns DESC, id DESC LIMIT 5", ("failed",),
+    ).fetchall()  # fmt: skip
+    assert "calls_not_ok" in str(plan)
+    connection.close()

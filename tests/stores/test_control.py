@@ -1,0 +1,91 @@
+"""The control store: API keys, durable, by tenant."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from headgate.core.errors import ConfigError
+from headgate.core.keys import EVERY_TENANT, StoredKey
+from headgate.core.stages import KeyInfo
+from headgate.stores.control import API_KEYS, CONTROL_FILE, ControlStore
+
+
+def key(number: int, tenant: str = "acme", **fields) -> StoredKey:
+    info = KeyInfo(f"key_{number}", f"key {number}", tenant, **fields)
+    return StoredKey(info, number.to_bytes(32, "big"), "hg_abcdef", 1000 + number, "tests")
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    made = ControlStore(tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_key_reads_back_whole(store: ControlStore) -> None:
+    full = key(
+        1, admin=True, models=frozenset({"a", "b"}), expires_ns=9, rpm=1, tpm=2, budget_usd=0.5,
+        budget_period="day", concurrency=3,
+    )  # fmt: skip
+    store.add(full)
+    assert store.keys(EVERY_TENANT) == [full]
+
+
+def test_keys_are_of_their_tenant_oldest_first(store: ControlStore) -> None:
+    for made in (key(2), key(1), key(3, "globex")):
+        store.add(made)
+    assert [item.info.id for item in store.keys("acme")] == ["key_1", "key_2"]
+    assert [item.info.id for item in store.keys(EVERY_TENANT)] == ["key_1", "key_2", "key_3"]
+    with pytest.raises(ValueError, match="tenant"):
+        store.keys("")
+
+
+def test_a_digest_is_there_once(store: ControlStore) -> None:
+    store.add(key(1))
+    with pytest.raises(IntegrityError):
+        store.add(key(1))
+
+
+def test_the_first_revocation_stands_and_is_durable(store: ControlStore, tmp_path: Path) -> None:
+    store.add(key(1))
+    assert store.revoke("key_1", "globex", 5) is None
+    first = store.revoke("key_1", "acme", 5)
+    assert first is not None
+    assert (first.revoked_ns, first.info.revoked) == (5, True)
+    again = store.revoke("key_1", EVERY_TENANT, 9)
+    assert again is not None
+    assert again.revoked_ns == 5
+    store.close()
+    reopened = ControlStore(tmp_path)
+    assert reopened.keys("acme")[0].info.revoked
+    reopened.close()
+
+
+def test_the_file_is_only_the_owners(store: ControlStore) -> None:
+    assert store.path.stat().st_mode & 0o077 == 0
+
+
+def test_a_newer_schema_is_refused(store: ControlStore, tmp_path: Path) -> None:
+    store.close()
+    connection = sqlite3.connect(tmp_path / CONTROL_FILE)
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(ConfigError, match="newer Headgate"):
+        ControlStore(tmp_path)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / CONTROL_FILE).write_bytes(b"hello" * 1000)
+    with pytest.raises(ConfigError, match="not a usable database"):
+        ControlStore(tmp_path)
+
+
+def test_the_migrations_make_the_schema_the_code_speaks(store: ControlStore) -> None:
+    made = {column["name"]: str(column["type"]) for column in sa.inspect(store._engine).get_columns("api_keys")}
+    assert set(made) == {column.name for column in API_KEYS.columns}
