@@ -14,7 +14,8 @@ FrameKind = Literal["open", "content", "tool", "finish", "usage", "end", "ping"]
 
 @dataclass(slots=True)
 class Request:
-    """One HTTP request as it came in. Header names are lower case; `json` is None where the body is no JSON."""
+    """One HTTP request as it came in. Header names are lower case; `json` is None where the body is no JSON.
+    `number` counts the simulator's requests from 1, `nth` those of its connection."""
 
     method: str
     path: str
@@ -24,6 +25,7 @@ class Request:
     json: object = None
     json_error: str | None = None
     number: int = 0
+    nth: int = 1
 
     def bearer(self) -> str:
         """The token of an `Authorization: Bearer` header; empty where there is none."""
@@ -34,7 +36,8 @@ class Request:
 @dataclass(slots=True)
 class ApiError(Exception):
     """A refusal in vendor-neutral terms; each vendor renders its own body. `kind` is one of the keys that every
-    vendor maps to its error types: invalid, auth, forbidden, missing, large, limited, money, server, overloaded."""
+    vendor maps to its error types: invalid, auth, forbidden, missing, large, limited, money, server, overloaded.
+    `type` overrides the vendor's word for the kind."""
 
     status: int
     kind: str
@@ -43,6 +46,7 @@ class ApiError(Exception):
     code: str | None = None
     headers: dict[str, str] = field(default_factory=dict[str, str])
     details: list[Tree] = field(default_factory=list[Tree])
+    type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +100,17 @@ class ToolOutcome:
 
 @dataclass(slots=True)
 class Ask:
-    """A valid request in vendor-neutral terms: all that decides the answer."""
+    """A valid request in vendor-neutral terms: all that decides the answer.
+
+    `digest` covers the body but for the fields that only choose how it is delivered. `said` is the last user text,
+    `stage` counts the tool rounds since it, `received` the messages. `forced` is "" where any tool must be called and
+    a tool's name where that one must be. `cache_write` is the number of input tokens marked for the prompt cache."""
 
     vendor: str
     model: str
     digest: str
     said: str = ""
+    system: str = ""
     stage: int = 0
     tools: list[ToolDef] = field(default_factory=list[ToolDef])
     forced: str | None = None
@@ -193,6 +202,10 @@ class Vendor(Protocol):
 
     def model(self, request: Request) -> str:
         """The model that the request names; empty where it names none."""
+        ...
+
+    def rename(self, request: Request, model: str) -> None:
+        """Puts another model's name into the request."""
         ...
 
     def handle(self, request: Request, desk: Desk, bend: Bend) -> Reply:

@@ -4,11 +4,11 @@ first thing in a body which the vendor would refuse. Each vendor words the `Prob
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from headgate.simulator.trees import Tree, items, tree
+from headgate.simulator.trees import Tree, is_array, is_tree, items, tree
 
 Reason = Literal["type", "missing", "unknown", "value", "range"]
 Path: TypeAlias = "tuple[str | int, ...]"
@@ -171,8 +171,8 @@ def check(spec: Spec, value: object, path: Path = ()) -> Problem | None:
     return _check_leaf(spec, value, path)
 
 
-def _first(found: object) -> Problem | None:
-    return next((one for one in found if one is not None), None)  # type: ignore[attr-defined]
+def _first(found: Iterable[Problem | None]) -> Problem | None:
+    return next((one for one in found if one is not None), None)
 
 
 def _check_leaf(spec: Scalar | Enum, value: object, path: Path) -> Problem | None:
@@ -207,7 +207,8 @@ def _check_object(spec: Object, value: Tree, path: Path) -> Problem | None:
 
 
 def _check_tagged(spec: Tagged, value: Tree, path: Path) -> Problem | None:
-    tag = value.get(spec.tag, spec.default)
+    given = value.get(spec.tag)
+    tag = spec.default if given is None else given
     where = (*path, spec.tag)
     if tag is None:
         return Problem(where, "missing")
@@ -230,8 +231,8 @@ def snake(name: str) -> str:
 
 
 def renamed(spec: Spec, value: object) -> object:
-    """The value with snake_case keys as lowerCamelCase wherever the shape knows such a key: protobuf's JSON mapping
-    takes both. Free objects and unknown keys stay as they are."""
+    """The value as protobuf's JSON mapping reads it: snake_case keys as lowerCamelCase wherever the shape knows such a
+    key, null as absent, one element where a list is meant. Free objects and unknown keys stay as they are."""
     if isinstance(spec, Later):
         return renamed(spec.table[spec.name], value)
     if isinstance(spec, Null):
@@ -239,15 +240,19 @@ def renamed(spec: Spec, value: object) -> object:
     if isinstance(spec, Either):
         chosen = next((choice for choice in spec.choices if fits(choice, value)), None)
         return value if chosen is None else renamed(chosen, value)
-    if isinstance(spec, Array) and isinstance(value, list):
-        return [renamed(spec.of, one) for one in items(value)]
-    if isinstance(spec, Map) and isinstance(value, dict):
-        return {name: renamed(spec.of, inner) for name, inner in tree(value).items()}
-    if not isinstance(spec, Object) or not isinstance(value, dict):
+    if isinstance(spec, Array) and is_tree(value):
+        return [renamed(spec.of, value)]
+    if isinstance(spec, Array) and is_array(value):
+        return [renamed(spec.of, one) for one in value]
+    if isinstance(spec, Map) and is_tree(value):
+        return {name: renamed(spec.of, inner) for name, inner in value.items()}
+    if not isinstance(spec, Object) or not is_tree(value):
         return value
     known: dict[str, Spec] = {**spec.required, **spec.optional}
     out: Tree = {}
-    for name, inner in tree(value).items():
+    for name, inner in value.items():
+        if inner is None:
+            continue
         proper = name if name in known else camel(name)
         out[proper if proper in known else name] = renamed(known[proper], inner) if proper in known else inner
     return out

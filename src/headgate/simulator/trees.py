@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias, cast
+from typing import TypeAlias, TypeGuard
 
 import orjson
 
 Tree: TypeAlias = "dict[str, object]"
 
 
+def is_tree(value: object) -> TypeGuard[Tree]:
+    """Whether the value is an object."""
+    return isinstance(value, dict)
+
+
+def is_array(value: object) -> TypeGuard[list[object]]:
+    """Whether the value is an array."""
+    return isinstance(value, list)
+
+
 def tree(value: object) -> Tree:
     """The value as an object; an empty one where it is something else."""
-    return cast(Tree, value) if isinstance(value, dict) else {}
+    return value if is_tree(value) else {}
 
 
 def items(value: object) -> list[object]:
     """The value as an array; an empty one where it is something else."""
-    return cast("list[object]", value) if isinstance(value, list) else []
+    return value if is_array(value) else []
 
 
 def trees(value: object) -> list[Tree]:
     """The objects among an array's elements."""
-    return [tree(item) for item in items(value) if isinstance(item, dict)]
+    return [item for item in items(value) if is_tree(item)]
 
 
 def text(value: object) -> str:
@@ -47,8 +57,8 @@ def strings(value: object) -> list[str]:
         one = waiting.pop()
         if isinstance(one, str):
             found.append(one)
-        elif isinstance(one, dict):
-            waiting.extend(tree(one).values())
-        elif isinstance(one, list):
-            waiting.extend(items(one))
+        elif is_tree(one):
+            waiting.extend(one.values())
+        elif is_array(one):
+            waiting.extend(one)
     return found

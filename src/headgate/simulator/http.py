@@ -1,0 +1,100 @@
+"""Reading HTTP/1.1 requests off a stream: small, strict, bounded, and the simulator's own."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import orjson
+
+from headgate.simulator.messages import Request
+
+HEAD_MAX = 64 * 1024
+BODY_MAX = 64 * 1024 * 1024
+_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+
+class BadRequest(Exception):
+    """The bytes are no HTTP request that the simulator reads; answered with `status`, then the connection closes."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+async def read_request(reader: asyncio.StreamReader) -> Request | None:
+    """The next request; None where the client is done. Raises BadRequest."""
+    try:
+        raw = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as error:
+        if error.partial.strip():
+            raise BadRequest(400, "the request ends within its head") from error
+        return None
+    except asyncio.LimitOverrunError as error:
+        raise BadRequest(431, "the request's head is too large") from error
+    request = _parse_head(raw)
+    try:
+        request.body = await _read_body(reader, request.headers)
+    except asyncio.IncompleteReadError as error:
+        raise BadRequest(400, "the request ends within its body") from error
+    except asyncio.LimitOverrunError as error:
+        raise BadRequest(400, "a chunk's size line is too long") from error
+    if request.body:
+        try:
+            request.json = orjson.loads(request.body)
+        except orjson.JSONDecodeError as error:
+            request.json_error = str(error)
+    elif request.method == "POST":
+        request.json_error = "the body is empty"
+    return request
+
+
+def _parse_head(raw: bytes) -> Request:
+    lines = raw.decode("latin-1").split("\r\n")
+    words = lines[0].split(" ")
+    if len(words) != 3 or not words[2].startswith("HTTP/1."):
+        raise BadRequest(400, "malformed request line")
+    headers: dict[str, str] = {}
+    for line in lines[1:-2]:
+        name, colon, value = line.partition(":")
+        if not colon or not name or not _TOKEN.issuperset(name):
+            raise BadRequest(400, "malformed header line")
+        headers[name.lower()] = value.strip(" \t")
+    if "content-length" in headers and "transfer-encoding" in headers:
+        raise BadRequest(400, "both content-length and transfer-encoding")
+    target = urlsplit(words[1])
+    query = dict(parse_qsl(target.query, keep_blank_values=True))
+    return Request(words[0], unquote(target.path), query, headers, b"")
+
+
+async def _read_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
+    if "transfer-encoding" in headers:
+        if headers["transfer-encoding"].lower() != "chunked":
+            raise BadRequest(501, "transfer coding not implemented")
+        return await _read_chunks(reader)
+    length = headers.get("content-length", "0")
+    if not length.isascii() or not length.isdigit():
+        raise BadRequest(400, "malformed content-length")
+    if int(length) > BODY_MAX:
+        raise BadRequest(413, "the body is too large")
+    return await reader.readexactly(int(length))
+
+
+async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
+    body = bytearray()
+    while True:
+        line = await reader.readuntil(b"\r\n")
+        digits = line.split(b";")[0].strip()
+        try:
+            size = int(digits, 16)
+        except ValueError as error:
+            raise BadRequest(400, "malformed chunk size") from error
+        if len(body) + size > BODY_MAX:
+            raise BadRequest(413, "the body is too large")
+        if size == 0:
+            while await reader.readuntil(b"\r\n") != b"\r\n":
+                continue
+            return bytes(body)
+        body += await reader.readexactly(size)
+        if await reader.readexactly(2) != b"\r\n":
+            raise BadRequest(400, "malformed chunk")
