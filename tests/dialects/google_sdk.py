@@ -89,11 +89,17 @@ class Recorder:
         self.path = ""
         self.body = b""
         self.client._api_client.request = self._request  # type: ignore[method-assign]
+        self.client._api_client.request_streamed = self._streamed  # type: ignore[method-assign]
 
     def _request(self, method: str, path: str, request: dict[str, Any], options: Any = None) -> types.HttpResponse:
         self.path = path
         self.body = json.dumps({key: value for key, value in request.items() if not key.startswith("_")}).encode()
         return types.HttpResponse(headers={}, body=self.answer.decode())
+
+    def _streamed(self, method: str, path: str, request: dict[str, Any], options: Any = None) -> Any:
+        self._request(method, path, request, options)
+        for event in events(self.answer):
+            yield types.HttpResponse(headers={}, body=event.decode())
 
     def ask(self, contents: Any, **config: Any) -> types.GenerateContentResponse:
         """generate_content with the given contents and configuration."""

@@ -224,6 +224,20 @@ def test_streamed_thinking_comes_back_as_one_block() -> None:
     assert message.parts == [Reasoning("ab", "sig", origin="anthropic"), Text("done")]
 
 
+def test_a_streamed_answer_comes_back_as_one_turn() -> None:
+    contents = [
+        {"role": "user", "parts": [{"text": "a"}, {"text": "b"}]},
+        {"role": "model", "parts": [{"text": "Hel"}]},
+        {"role": "model", "parts": [{"text": "lo"}]},
+        {"role": "model", "parts": [{"functionCall": {"name": "f"}}]},
+        {"role": "model", "parts": [{"text": ""}]},
+    ]
+    assert read({"contents": contents}).messages == [
+        Message("user", [Text("a"), Text("b")]),
+        Message("assistant", [Text("Hello"), ToolCall("call_3_0", "f", "{}")]),
+    ]
+
+
 def test_redacted_thinking_comes_back() -> None:
     part = {"text": "", "thought": True, "thoughtSignature": wrap_foreign(Foreign("anthropic", redacted="blob"))}
     [message] = read(parts_of(part, {"text": "x"}, role="model")).messages

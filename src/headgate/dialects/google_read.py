@@ -152,10 +152,12 @@ class _Turns:
             role = _ROLES.get(told)
             if role is None:
                 raise InvalidRequest("Please use a valid role: user, model.", param=where + ".role")
-            parts: list[Part] = []
+            # a streamed answer comes back as a row of turns of one role: they are one turn
+            continued = bool(found) and found[-1].role == role
+            parts = found[-1].parts if continued else []
             for j, part in enumerate(items(content.get("parts"), where + ".parts")):
                 self._part(fields(part, f"{where}.parts[{j}]"), parts, (i, j), role)
-            if parts:
+            if parts and not continued:
                 found.append(Message(role, parts))
         return found
 
@@ -174,7 +176,7 @@ class _Turns:
         else:
             if signature is not None:
                 parts.append(Reasoning(signature=signature, origin=origin))
-            self._plain(part, parts, where)
+            self._plain(part, parts, where, role)
         for name in part:
             self._dropped.append(f"contents.parts.{name}")
 
@@ -190,11 +192,11 @@ class _Turns:
             parts.append(Reasoning(redacted=foreign.redacted, origin=foreign.origin))
         return foreign.signature, foreign.origin if foreign.signature is not None else None
 
-    def _plain(self, part: JsonObject, parts: list[Part], where: str) -> None:
+    def _plain(self, part: JsonObject, parts: list[Part], where: str, role: str) -> None:
         if "text" in part:
             told = text(part.pop("text"), where + ".text")
             if told:
-                parts.append(Text(told))
+                _add_text(told, parts, role)
         elif "inlineData" in part:
             parts.append(_inline(part.pop("inlineData"), where + ".inlineData", self._dropped))
         elif "fileData" in part:
@@ -245,6 +247,15 @@ class _Turns:
         if at is None:
             at = next((i for i, call in enumerate(waiting) if call.name == name), None)
         return None if at is None else waiting.pop(at)
+
+
+def _add_text(told: str, parts: list[Part], role: str) -> None:
+    """The model's own text goes on where it was cut; a user's parts are parts."""
+    before = parts[-1] if parts and role == "assistant" else None
+    if isinstance(before, Text):
+        before.text += told
+    else:
+        parts.append(Text(told))
 
 
 def _add_thought(thought: Reasoning, parts: list[Part]) -> None:
