@@ -64,9 +64,10 @@ def _add_usage(body: bytes) -> bytes:
 def _carries(told: Ask) -> bool:
     """True where some message holds what only we put there, or the field in which we do."""
     for message in told.messages:
-        if message.headgate_reasoning is not None:
+        calls = message.tool_calls
+        if calls is not None and any([call.extra_content is not None for call in calls]):
             return True
-        if message.tool_calls and any([call.extra_content is not None for call in message.tool_calls]):
+        if message.headgate_reasoning is not None:
             return True
     return False
 

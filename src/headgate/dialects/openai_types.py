@@ -27,7 +27,7 @@ class AskPart(msgspec.Struct, gc=False):
 class AskCall(msgspec.Struct, gc=False):
     """A tool call in a message's history, as far as it may carry a signature of another vendor's."""
 
-    extra_content: msgspec.Raw | None = None
+    extra_content: object = None
 
 
 class AskMessage(msgspec.Struct, gc=False):
@@ -36,7 +36,7 @@ class AskMessage(msgspec.Struct, gc=False):
     role: str
     content: str | list[AskPart] | None = None
     tool_calls: list[AskCall] | None = None
-    headgate_reasoning: msgspec.Raw | None = None
+    headgate_reasoning: object = None
 
 
 class StreamOptions(msgspec.Struct, gc=False):
