@@ -22,6 +22,7 @@ from headgate.core.types import Usage
 from headgate.dialects.anthropic_errors import read_stream_error
 from headgate.dialects.anthropic_types import (
     ANSWER_BYTES_MAX,
+    COUNT_MAX,
     FINISH,
     GotBlock,
     GotEvent,
@@ -48,21 +49,18 @@ class UsageCount:
 
     def told(self, usage: GotUsage, final: bool) -> UsageDelta:
         """`final` False: a message_start, whose output count is only a beginning and says nothing yet."""
-        if usage.input_tokens is not None:
-            self._input = usage.input_tokens
-        if usage.cache_read_input_tokens is not None:
-            self._read = usage.cache_read_input_tokens
-        if usage.cache_creation_input_tokens is not None:
-            self._written = usage.cache_creation_input_tokens
+        self._input = _count(usage.input_tokens, self._input)
+        self._read = _count(usage.cache_read_input_tokens, self._read)
+        self._written = _count(usage.cache_creation_input_tokens, self._written)
         total = None if self._input is None else self._input + (self._read or 0) + (self._written or 0)
         details = usage.output_tokens_details
         return UsageDelta(
             Usage(
                 input=total,
-                output=usage.output_tokens if final else None,
+                output=_count(usage.output_tokens) if final else None,
                 cached=self._read,
                 cache_write=self._written,
-                reasoning=None if details is None else details.thinking_tokens,
+                reasoning=None if details is None else _count(details.thinking_tokens),
             )
         )
 
@@ -95,6 +93,11 @@ class BlockCount:
                 return [ToolStart(number, block.id or "", block.name or "")]
             case _:
                 return []
+
+
+def _count(told: int | None, before: int | None = None) -> int | None:
+    """A token count; one that cannot be true says nothing."""
+    return told if told is not None and 0 <= told <= COUNT_MAX else before
 
 
 def finish(reason: str, stop: str | None) -> Finish:

@@ -17,7 +17,8 @@ NAME: Final = "anthropic"
 ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
 NOTHING: Final = msgspec.Raw()
 Named: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
-NotNegative: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+COUNT_MAX: Final = 2**53 - 1  # what JSON numbers hold exactly; no honest token count comes near
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
 # -- requests, as far as every call is read ------------------------------------------------------------------------
 
@@ -41,7 +42,7 @@ class Ask(msgspec.Struct, gc=False):
 
     model: Named
     messages: list[AskMessage]
-    max_tokens: NotNegative | None = None
+    max_tokens: Count | None = None
     stream: bool | None = None
     system: str | list[AskBlock] | None = None
     temperature: float | None = None
@@ -149,7 +150,7 @@ class WireRequest(msgspec.Struct):
 
     messages: list[WireMessage]
     model: str = ""
-    max_tokens: NotNegative | None = None
+    max_tokens: Count | None = None
     system: str | list[WireBlock] | None = None
     tools: list[WireTool] | None = None
     tool_choice: WireChoice | None = None
