@@ -196,3 +196,43 @@ def test_an_unknown_type_names_those_there_are() -> None:
             load(name, "headgate.yaml:9")
         assert caught.value.where == "headgate.yaml:9"
         assert "anthropic, google, openai, openai_compatible" in caught.value.right
+
+
+class Plugin:
+    """An installed package's entry point."""
+
+    name = "acme"
+
+    def __init__(self, made: object) -> None:
+        self.made = made
+
+    def load(self) -> object:
+        if isinstance(self.made, Exception):
+            raise self.made
+        return self.made
+
+
+def plugged(monkeypatch: pytest.MonkeyPatch, made: object) -> None:
+    def entry_points(group: str, name: str = "acme") -> list[Plugin]:
+        assert group == "headgate.providers"
+        return [Plugin(made)] if name == "acme" else []
+
+    monkeypatch.setattr("headgate.providers.loading.entry_points", entry_points)
+
+
+def test_a_plug_in_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = made("openai")
+    plugged(monkeypatch, lambda settings: wanted)
+    assert made("acme") is wanted
+    assert "acme" in available()
+    plugged(monkeypatch, importlib.import_module("headgate.providers.google"))
+    assert made("acme").dialect == "google"
+
+
+@pytest.mark.parametrize("broken", [ImportError("no", name="missing_module"), 7])
+def test_a_broken_plug_in_is_a_mistake_with_a_place(monkeypatch: pytest.MonkeyPatch, broken: object) -> None:
+    plugged(monkeypatch, broken)
+    with pytest.raises(ConfigError) as caught:
+        load("acme", "headgate.yaml:4")
+    assert caught.value.where == "headgate.yaml:4"
+    assert "acme" in caught.value.wrong

@@ -44,6 +44,7 @@ UNSEEN: dict[str, Reply | UpstreamError] = {
     "F14 never answers": broken("first_token_timeout"),
     "F15 head, then silence": Reply(broken("idle_timeout")),
     "F17 pings without content": Reply(b"ping\n", 40.0, b"ping\n", 40.0, b"ping\n", GOOD),
+    "F17 drip of half a line": Reply(b"te", 40.0, b"xt", 40.0, b":x", GOOD),
     "F18 error instead of a stream": Reply(b"error:server_error\n"),
     "F20 empty body": Reply(),
     "F22 error before content": Reply(b"begin:m\nerror:overloaded\n"),
@@ -378,6 +379,8 @@ MIXED = [
     (["auth_failed", "overloaded"], "overloaded"),
     (["rate_limited", "server_error"], "rate_limited"),
     (["context_too_long", "auth_failed"], "context_too_long"),
+    (["auth_failed", "context_too_long"], "context_too_long"),
+    (["context_too_long", "overloaded"], "overloaded"),
     (["quota_exhausted", "model_gone"], "quota_exhausted"),
 ]
 

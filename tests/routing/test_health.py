@@ -184,3 +184,16 @@ def test_memory_is_bounded() -> None:
     assert len(health._troubles) == TROUBLES_MAX
     assert health.wait_s(Target("a", "m0", house.endpoints["a"])) is None
     assert health.wait_s(Target("a", f"m{TROUBLES_MAX + 9}", house.endpoints["a"])) is not None
+
+
+def test_a_trial_that_failed_is_over() -> None:
+    house = House()
+    health, target = house.routing.health, house.target("a")
+    health.failed(target, failure("server_error"))
+    house.clock.advance(2.0)
+    health.claim(target)
+    assert health.wait_s(target) == PROBE_S
+    health.failed(target, failure("server_error"))
+    wait = health.wait_s(target)
+    assert wait is not None
+    assert wait <= 2 * (1 + JITTER)

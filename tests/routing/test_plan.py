@@ -51,6 +51,14 @@ def test_estimates_are_the_worst_case_of_the_first_candidate() -> None:
     assert house.routing.plan(house.screened(house.route("b"))).estimate_usd is None
 
 
+def test_a_prompt_and_its_context_count_as_input() -> None:
+    house = House()
+    screened = house.screened(house.route("a"), chars=400)
+    longer = Screened(screened.grounded, screened.body + b" " * 4000)
+    assert house.routing.plan(screened).input_tokens == 101
+    assert house.routing.plan(longer).input_tokens == 1101
+
+
 def test_a_window_that_is_too_small_is_skipped_with_the_reason() -> None:
     house = House()
     route = house.route(house.target("a", context=100), house.target("b"), house.target("c", context=5000))
