@@ -30,7 +30,7 @@ from headgate.telemetry.keeper import _pack
 from tests.support.world import ManualClock, SeededEntropy
 
 DAY_NS = 86_400 * 10**9
-NOON = 1_763_985_600 * 10**9 + DAY_NS // 2  # 2025-11-24 12:00 UTC
+NOON = 1_763_985_600 * 10**9  # 2025-11-24 12:00 UTC
 SECOND = 10**9
 
 

@@ -92,8 +92,8 @@ def _attempt(number: int, attempt: AttemptRecord) -> str:
 
 def _verdicts(record: CallRecord) -> list[str]:
     return [
-        f"Rule {verdict.rule} of {verdict.policy or 'the policy'} matched the {verdict.direction} "
-        f"({verdict.channel}, characters {verdict.start} to {verdict.end}): {verdict.action}."
+        f"Rule {verdict.rule} of {verdict.policy or 'the policy'} matched the {verdict.direction}"
+        f"{f' of attempt {verdict.attempt}' if verdict.attempt else ''} ({verdict.channel}, characters {verdict.start} to {verdict.end}): {verdict.action}."
         for verdict in record.verdicts
     ]
 

@@ -88,7 +88,7 @@ class SkipLine(msgspec.Struct, frozen=True):
 
 
 class VerdictLine(msgspec.Struct, frozen=True):
-    """What a check found, where, and what was done."""
+    """What a check found, where, and what was done; `attempt` counts tries from 1, 0 is the request."""
 
     policy: str
     rule: str
@@ -97,6 +97,7 @@ class VerdictLine(msgspec.Struct, frozen=True):
     channel: str
     start: int
     end: int
+    attempt: int
 
 
 class CallDetail(msgspec.Struct, frozen=True):
@@ -253,7 +254,7 @@ def _detail(record: CallRecord) -> CallDetail:
 
 
 def _attempt(attempt: AttemptRecord) -> AttemptLine:
-    return AttemptLine(**msgspec.structs.asdict(attempt))
+    return msgspec.convert(attempt, AttemptLine, from_attributes=True)
 
 
 def _skip(skip: SkipRecord) -> SkipLine:
@@ -261,7 +262,7 @@ def _skip(skip: SkipRecord) -> SkipLine:
 
 
 def _verdict(verdict: VerdictRecord) -> VerdictLine:
-    return VerdictLine(**msgspec.structs.asdict(verdict))
+    return msgspec.convert(verdict, VerdictLine, from_attributes=True)
 
 
 def _text(body: bytes | None) -> str | None:
