@@ -75,7 +75,7 @@ def _gather(tree: Json, texts: list[str]) -> int:
             quotes += 2 + node.count('"')
             texts.append(node)
             if "\\" in node and node.lstrip().startswith(_JSON_OPENERS):
-                texts += [token.text if token.kind == RUN else _BETWEEN for token in _tokens(node)]
+                texts.append("".join([token.text if token.kind == RUN else _BETWEEN for token in _tokens(node)]))
         elif isinstance(node, dict):
             quotes += 2 * len(node)
             for key, value in node.items():
@@ -164,7 +164,7 @@ class _Walk:
         self, channel: TextChannel | JsonChannel, text: str, path: str, known: Sequence[Finding]
     ) -> tuple[str, Sequence[Finding]]:
         """The text with a channel's redactions, and what was found; `known` findings are on record already."""
-        findings = [*channel.feed(text), *channel.end()]
+        findings = channel.end(text)
         if findings:
             blocked = self._verdicts.add(path, [finding for finding in findings if finding not in known])
             self.blocked = self.blocked or blocked

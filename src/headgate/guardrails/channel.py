@@ -43,8 +43,8 @@ class Channel(Protocol):
         """Another part of the answer begins: nothing is held back any longer, a match over the gap is still found."""
         ...
 
-    def end(self) -> Sequence[Finding]:
-        """The channel is complete."""
+    def end(self, text: str = "") -> Sequence[Finding]:
+        """The channel is complete with this last text."""
         ...
 
 
@@ -100,9 +100,16 @@ class TextChannel:
         self.cleared = self.total
         return findings
 
-    def end(self) -> Sequence[Finding]:
+    def end(self, text: str = "") -> Sequence[Finding]:
         """See Channel."""
-        return self.pause()
+        if not text:
+            return self.pause()
+        findings = self._window.pause(text)
+        if findings:
+            self._edit(findings)
+        self.total += len(text)
+        self.cleared = self.total
+        return findings
 
     def _edit(self, findings: Sequence[Finding]) -> None:
         for finding in findings:
@@ -132,22 +139,19 @@ class JsonChannel:
         self.cleared = max(self.cleared, self._decided())
         return findings
 
-    def whole(self, text: str) -> Sequence[Finding]:
-        """All of the channel at once: most texts hold nothing, and are seen through without a look at their parts."""
-        if "\\" not in text and self._rules.clean(text.encode("utf-8", "replace")):
-            self.total = self.cleared = len(text)
-            return ()
-        return [*self.feed(text), *self.end()]
-
     def pause(self) -> Sequence[Finding]:
         """See Channel."""
         findings = () if self._value is None or self.cleared == self.total else self._value.pause(self.edits)
         self.cleared = self.total
         return findings
 
-    def end(self) -> Sequence[Finding]:
-        """See Channel."""
-        findings = self._take(self._lexer.end())
+    def end(self, text: str = "") -> Sequence[Finding]:
+        """See Channel. Most arguments come whole and hold nothing: those are seen through without a look at values."""
+        findings: Sequence[Finding] = ()
+        fresh = self.total == 0
+        self.total += len(text)
+        if not fresh or "\\" in text or not self._rules.clean(text.encode("utf-8", "replace")):
+            findings = [*self._take(self._lexer.feed(text)), *self._take(self._lexer.end())]
         self._lexer = JsonText(self.total)
         self.cleared = self.total
         return findings

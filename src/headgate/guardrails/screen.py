@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from headgate.core.chat import (
     Batch,
@@ -21,7 +21,7 @@ from headgate.core.chat import (
     ToolStart,
 )
 from headgate.core.stages import Passed
-from headgate.guardrails.channel import JsonChannel, TextChannel, rewrite
+from headgate.guardrails.channel import Edit, JsonChannel, TextChannel, rewrite
 from headgate.guardrails.patterns import RuleSet
 from headgate.guardrails.verdicts import Verdicts
 from headgate.guardrails.window import Finding
@@ -59,24 +59,19 @@ class OpenScreen:
 
 
 class _Line:
-    """A channel as it arrives: its name on the record, its size so far, and text not yet judged."""
+    """A channel as it arrives: which it is, its size so far, and text not yet judged."""
 
-    __slots__ = ("channel", "name", "pending", "size")
+    __slots__ = ("channel", "key", "pending", "size")
 
-    def __init__(self, channel: TextChannel | JsonChannel, name: str) -> None:
+    def __init__(self, channel: TextChannel | JsonChannel, key: tuple[type[Spoken], int, int]) -> None:
         self.channel = channel
-        self.name = name
+        self.key = key
         self.size = 0
         self.pending: list[str] = []
 
 
-class _Piece(NamedTuple):
-    """A delta's text: characters `start` to `end` of its channel."""
-
-    line: _Line
-    delta: Spoken
-    start: int
-    end: int
+# a delta's text: characters `start` to `end` of its channel
+_Piece: TypeAlias = "tuple[_Line, Spoken, int, int]"
 
 
 class RuleScreen:
@@ -92,6 +87,8 @@ class RuleScreen:
         "_queue",
         "_rules",
         "_verdicts",
+        "_waiting",
+        "_waiting",
     )  # fmt: skip
 
     def __init__(self, rules: RuleSet, verdicts: Verdicts) -> None:
@@ -110,9 +107,11 @@ class RuleScreen:
             self._dialect = batch.dialect
             for frame in batch.frames:
                 self._take(frame)
-            for line in self._lines.values():
-                if line.pending:
-                    self._judge(line)
+            if self._waiting:
+                for line in self._waiting:
+                    if line.pending:
+                        self._judge(line)
+                self._waiting.clear()
             if self._held_bytes > HELD_BYTES_MAX and self._blocked is None and self._stuck():
                 self._blocked = self._verdicts.limit(LIMIT_RULE)
         return self._release()
@@ -129,12 +128,13 @@ class RuleScreen:
         self._verdicts.attempt = attempt
         self._lines: dict[tuple[type[Spoken], int, int], _Line] = {}
         self._active: dict[int, _Line] = {}  # by choice
-        self._queue: deque[tuple[Frame, list[_Piece] | None]] = deque()
+        self._queue: deque[tuple[Frame, list[_Piece]]] = deque()
+        self._waiting: list[_Line] = []  # channels with text not yet judged
         self._held_bytes = 0
 
     def _take(self, frame: Frame) -> None:
         """Queues a frame and hands its text to the channels."""
-        pieces: list[_Piece] | None = None
+        pieces: list[_Piece] = []
         for delta in frame.deltas:
             if isinstance(delta, _SPOKEN):
                 if not (text := delta.text):
@@ -142,12 +142,10 @@ class RuleScreen:
                 line = self._line(delta)
                 start = line.size
                 line.size = end = start + len(text)
+                if not line.pending:
+                    self._waiting.append(line)
                 line.pending.append(text)
-                piece = _Piece(line, delta, start, end)
-                if pieces is None:
-                    pieces = [piece]
-                else:
-                    pieces.append(piece)
+                pieces.append((line, delta, start, end))
             elif isinstance(delta, ToolStart):
                 self._interrupt(delta.choice)
             elif isinstance(delta, Finish):
@@ -158,17 +156,19 @@ class RuleScreen:
 
     def _line(self, delta: Spoken) -> _Line:
         """The delta's channel. Where it is another one than the choice's last, that one is interrupted."""
-        index = delta.block if isinstance(delta, ReasoningDelta) else delta.index if isinstance(delta, ToolArgs) else 0
         kind, choice = type(delta), delta.choice
-        line = self._lines.get((kind, choice, index))
-        if line is not None and self._active.get(choice) is line:
+        index = delta.block if isinstance(delta, ReasoningDelta) else delta.index if isinstance(delta, ToolArgs) else 0
+        key = (kind, choice, index)
+        line = self._active.get(choice)
+        if line is not None and line.key == key:
             return line
         self._interrupt(choice)
+        line = self._lines.get(key)
         if line is None:
             if len(self._lines) == CHANNELS_MAX:
                 self._blocked = self._verdicts.limit(LIMIT_RULE)
             channel = JsonChannel(self._rules) if kind is ToolArgs else TextChannel(self._rules)
-            line = self._lines[kind, choice, index] = _Line(channel, _name(kind, choice, index))
+            line = self._lines[key] = _Line(channel, key)
         self._active[choice] = line
         return line
 
@@ -179,13 +179,9 @@ class RuleScreen:
             self._note(line, line.channel.pause())
 
     def _end(self, line: _Line) -> None:
-        channel = line.channel
-        if channel.total == 0 and isinstance(channel, JsonChannel):
-            self._note(line, channel.whole("".join(line.pending)))
-            line.pending.clear()
-        else:
-            self._judge(line)
-            self._note(line, channel.end())
+        text = "".join(line.pending)
+        line.pending.clear()
+        self._note(line, line.channel.end(text))
 
     def _judge(self, line: _Line) -> None:
         pending = line.pending
@@ -198,12 +194,11 @@ class RuleScreen:
 
     def _note(self, line: _Line, findings: Sequence[Finding]) -> None:
         if findings and self._blocked is None:
-            self._blocked = self._verdicts.add(line.name, findings)
+            self._blocked = self._verdicts.add(_name(line), findings)
 
     def _stuck(self) -> bool:
         """Whether the first frame in the queue still waits."""
-        pieces = self._queue[0][1] if self._queue else None
-        return pieces is not None and any(piece.line.channel.cleared < piece.end for piece in pieces)
+        return bool(self._queue) and not _cleared(self._queue[0][1])
 
     def _release(self) -> Passed:
         frames: list[Frame] = []
@@ -213,12 +208,11 @@ class RuleScreen:
             queue.clear()
         while queue:
             frame, pieces = queue[0]
-            if pieces is not None:
-                if any(piece.line.channel.cleared < piece.end for piece in pieces):
-                    break
-                for piece in pieces:
-                    if piece.line.channel.edits:
-                        _rewrite(frame, piece)
+            if not _cleared(pieces):
+                break
+            for line, delta, start, end in pieces:
+                if line.channel.edits:
+                    _rewrite(frame, delta, line.channel.edits, (start, end))
             queue.popleft()
             self._held_bytes -= len(frame.wire)
             frames.append(frame)
@@ -226,18 +220,27 @@ class RuleScreen:
         return Passed(frames, self._dialect, self._attempt, commits, self._blocked)
 
 
-def _rewrite(frame: Frame, piece: _Piece) -> None:
-    """Puts the edits of a channel into a delta; those that lie behind it are done with."""
-    edits = piece.line.channel.edits
-    text = rewrite(piece.delta.text, piece.start, edits)
-    if text != piece.delta.text:
-        piece.delta.text = text
+def _cleared(pieces: Sequence[_Piece]) -> bool:
+    for line, _, _, end in pieces:  # noqa: SIM110 - a generator here would cost more than the loop, once per chunk
+        if line.channel.cleared < end:
+            return False
+    return True
+
+
+def _rewrite(frame: Frame, delta: Spoken, edits: list[Edit], span: tuple[int, int]) -> None:
+    """Puts the edits of a channel into the delta that stands in `span` of it; those behind it are done with."""
+    start, end = span
+    text = rewrite(delta.text, start, edits)
+    if text != delta.text:
+        delta.text = text
         frame.changed = True
-    while edits and edits[0].placed and edits[0].end <= piece.end:
+    while edits and edits[0].placed and edits[0].end <= end:
         del edits[0]
 
 
-def _name(kind: type[Spoken], choice: int, index: int) -> str:
+def _name(line: _Line) -> str:
+    """The channel as the record names it."""
+    kind, choice, index = line.key
     if kind is ToolArgs:
         return f"choice[{choice}].tool_calls[{index}].arguments"
     if kind is ReasoningDelta:

@@ -40,28 +40,39 @@ class Window:
 
     def feed(self, text: str) -> Sequence[Finding]:
         """More of the text; the findings it settles."""
-        return self._advance(text, False)
+        if self._text:
+            text = self._text + text
+        base = self._base
+        view = View(text, text.encode("utf-8", "replace"), base)
+        stop = self._rules.undecided(view)
+        first = self.decided - base
+        if stop > first:
+            found = self._rules.look(view, self._begin, first, stop)
+            self._slide(text, stop)
+            return self._judge(found) if found else ()
+        self._text = text
+        return ()
 
-    def pause(self) -> Sequence[Finding]:
-        """Judges the text as though it ended here. It may go on: a match over the gap is still found."""
-        return self._advance("", True)
-
-    def _advance(self, text: str, ending: bool) -> Sequence[Finding]:
+    def pause(self, text: str = "") -> Sequence[Finding]:
+        """More of the text, judged as though it ended here. It may go on: a match over the gap is still found."""
         if self._text:
             text = self._text + text
         elif not text:
             return ()
         base = self._base
         view = View(text, text.encode("utf-8", "replace"), base)
-        undecided = self._rules.undecided(view)
-        stop = len(text) if ending else undecided
         first = self.decided - base
-        found = self._rules.look(view, self._begin, first, stop) if stop > first else None
-        keep = max(undecided - 1, 0)
-        self._text = text[keep:]
-        self._base = base + keep
-        self.decided = base + undecided
+        found = self._rules.look(view, self._begin, first, len(text))
+        # where nothing was found, where a match might be under way need not be known exactly
+        self._slide(text, self._rules.undecided(view) if found else max(len(text) - self._rules.longest, first))
         return self._judge(found) if found else ()
+
+    def _slide(self, text: str, decided: int) -> None:
+        """Forgets what is decided but for its last character."""
+        keep = decided - 1 if decided else 0
+        self._text = text[keep:]
+        self._base += keep
+        self.decided = self._base + decided - keep
 
     def _judge(self, spans: list[Span]) -> list[Finding]:
         """Actions for matches in order: exemptions first, then each rule's own; redactions do not overlap."""
