@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -25,11 +26,19 @@ from headgate.core.chat import (
 )
 from headgate.core.errors import CannotCarry
 from headgate.dialects.anthropic_messages import ANTHROPIC
-from headgate.dialects.anthropic_models import generation, max_tokens_default
+from headgate.dialects.anthropic_models import (
+    API_VERSION_DEFAULT,
+    API_VERSION_NEWEST,
+    generation,
+    max_tokens_default,
+    takes_sampling,
+)
 from headgate.dialects.anthropic_turns import wire_id
+from headgate.simulator.anthropic_rules import validate
+from headgate.simulator.signing import Signer
 from tests.dialects import anthropic_sdk as sdk
 from tests.dialects.anthropic_bodies import NEW, OLD, assistant, chat, user
-from tests.support.chat_strategies import PDF, PNG, Says, chat_requests, same_turns
+from tests.support.chat_strategies import EVERYTHING, PDF, PNG, Says, chat_requests, same_turns
 
 
 def written(request: ChatRequest, model: str = NEW, abilities: frozenset[str] | None = None) -> tuple[Any, list[str]]:
@@ -144,6 +153,7 @@ RESULT = ToolResult("t1", [Text("ok")])
         [user(RESULT)],
         [user("a"), CALL, user(RESULT), assistant("b"), user(RESULT)],
         [user("a"), assistant(Media("image/png", PNG)), user("b")],
+        [assistant("a"), user("b")],
         [user("")],
         [],
     ],
@@ -210,7 +220,14 @@ def test_one_of_several_tools_is_any_of_only_those() -> None:
     assert [tool["name"] for tool in body["tools"]] == ["f", "h"]
 
 
+def test_tools_that_were_used_are_defined_even_where_none_is_offered_any_more() -> None:
+    body, _ = written(chat(user("a"), CALL, user(RESULT)))
+    assert body["tools"] == [{"name": "f", "input_schema": {"type": "object"}}]
+    assert body["tool_choice"] == {"type": "none"}
+
+
 def test_tools_that_cannot_be_said() -> None:
+    assert refused(chat(user("a"), assistant(ToolCall("t1", "a.b", "{}")), user(RESULT))) == "tools"
     assert refused(chat(tools=[Tool("a.b")])) == "tools"
     assert refused(chat(tools=[Tool("x" * 129)])) == "tools"
     assert refused(chat(tools=[Tool("f", schema={"type": "array"})])) == "tools"
@@ -416,18 +433,20 @@ def test_nothing_is_lost_there_and_back(request: ChatRequest, model: str) -> Non
     assert same_turns(found.chat) == same_turns(request)
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    request=chat_requests(
-        Says(late_system=True, names=True, sampling=True, seed=True, penalties=True, several_forced=True)
-    )
-)
+FOREIGN = replace(EVERYTHING, signed_by=None, call_signatures=False, top_k=True, result_errors=True)
+
+
+@settings(max_examples=100, deadline=None)
+@given(request=chat_requests(FOREIGN))
 def test_whatever_is_asked_is_valid_or_refused(request: ChatRequest) -> None:
-    for model in (OLD, NEW, "claude-3-haiku", "my-alias"):
+    for model in (OLD, NEW, "claude-3-haiku", "claude-opus-4-6", "my-alias"):
         try:
             carried = ANTHROPIC.write_request(request, model, None)
         except CannotCarry:
             continue
         body = sdk.request(carried.body)
+        validate(body, API_VERSION_DEFAULT, Signer(1))
+        if not takes_sampling(model):
+            validate(body, API_VERSION_NEWEST, Signer(1))
         roles = [turn["role"] for turn in body["messages"]]
         assert all(one != other for one, other in pairwise(roles))

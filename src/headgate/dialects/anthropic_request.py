@@ -20,11 +20,9 @@ from headgate.dialects.anthropic_models import (
     takes_sampling,
     takes_schema,
 )
-from headgate.dialects.anthropic_turns import Block, Dropped, loop_without_thinking, write_turns
+from headgate.dialects.anthropic_turns import Block, Dropped, Turn, loop_without_thinking, tool_name, write_turns
 from headgate.dialects.base import Carried
 
-_NAME_CHARS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
-_NAME_MAX: Final = 128
 _USER_MAX: Final = 256
 _SAMPLING: Final = ("temperature", "top_p", "top_k")
 _NO_PLACE: Final = ("seed", "presence_penalty", "frequency_penalty", "logprobs")
@@ -47,6 +45,8 @@ def write_request(chat: ChatRequest, model: str, abilities: frozenset[str] | Non
     if system:
         body["system"] = [{"type": "text", "text": text} for text in system]
     _tools(chat, model, abilities, body)
+    if not chat.tools:
+        _past_tools(turns, body)
     body |= write_settings(chat, model, abilities, dropped)
     forced = chat.tool_choice is not None and chat.tool_choice.mode == "any"
     unfit = loop_without_thinking(turns) or turns[-1][0] == "assistant"
@@ -136,13 +136,19 @@ def _tools(chat: ChatRequest, model: str, abilities: frozenset[str] | None, body
         body["tool_choice"] = wire
 
 
+def _past_tools(turns: list[Turn], body: Block) -> None:
+    """A conversation that used tools must define them even where none may be called any more."""
+    used = {str(block["name"]): None for _, blocks in turns for block in blocks if block["type"] == "tool_use"}
+    if used:
+        body["tools"] = [{"name": name, "input_schema": {"type": "object"}} for name in used]
+        body["tool_choice"] = {"type": "none"}
+
+
 def _tool(tool: Tool, model: str) -> Block:
-    if not (0 < len(tool.name) <= _NAME_MAX and _NAME_CHARS.issuperset(tool.name)):
-        raise CannotCarry("a tool's name has characters that this vendor does not take", param="tools")
     schema = dict(tool.schema or {})
     if schema.setdefault("type", "object") != "object":
         raise CannotCarry("a tool's arguments must be an object", param="tools")
-    wire: Block = {"name": tool.name, "input_schema": schema}
+    wire: Block = {"name": tool_name(tool.name), "input_schema": schema}
     if tool.description is not None:
         wire["description"] = tool.description
     if tool.strict is not None and takes_schema(model):

@@ -14,8 +14,9 @@ from headgate.dialects.anthropic_types import NAME
 from headgate.dialects.anthropic_walk import input_object
 
 _IMAGES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
-_ID_CHARS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+_CHARS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 _ID_MARK: Final = "hg64_"
+_NAME_MAX: Final = 128
 _ABILITY: Final = {"image": "images", "document": "documents"}
 
 Block: TypeAlias = "dict[str, object]"
@@ -25,9 +26,16 @@ Dropped: TypeAlias = "dict[str, None]"  # names of what was left out, each once,
 
 def wire_id(id_: str) -> str:
     """A tool call id in Anthropic's alphabet `[a-zA-Z0-9_-]+`. Other ids, and ours, are encoded: no two become one."""
-    if id_ and _ID_CHARS.issuperset(id_) and not id_.startswith(_ID_MARK):
+    if id_ and _CHARS.issuperset(id_) and not id_.startswith(_ID_MARK):
         return id_
     return _ID_MARK + base64.urlsafe_b64encode(id_.encode()).decode().rstrip("=")
+
+
+def tool_name(name: str) -> str:
+    """A tool's name. Raises CannotCarry where Anthropic has no such names: the answer must come back under it."""
+    if not (0 < len(name) <= _NAME_MAX and _CHARS.issuperset(name)):
+        raise CannotCarry("a tool's name has characters that this vendor does not take", param="tools")
+    return name
 
 
 class Ids:
@@ -67,6 +75,8 @@ def write_turns(
     messages = turns.done()
     if not messages:
         raise CannotCarry("there is no message that says anything", param="messages")
+    if messages[0][0] != "user":
+        raise CannotCarry("the first message must be the user's", param="messages")
     _fit_last(*messages[-1], model, dropped)
     return messages, late
 
@@ -139,7 +149,12 @@ class _Turns:
                 if part.signature is not None and part.origin != NAME:
                     self._dropped["reasoning.signature"] = None
                 input_ = input_object(part.arguments)
-                return {"type": "tool_use", "id": self._ids.called(part.id), "name": part.name, "input": input_}
+                return {
+                    "type": "tool_use",
+                    "id": self._ids.called(part.id),
+                    "name": tool_name(part.name),
+                    "input": input_,
+                }
             case ToolResult():
                 return self._result(part)
             case Reasoning():
