@@ -87,6 +87,17 @@ def test_a_chunked_body_is_refused_where_its_sum_passes_the_limit() -> None:
     run(talk())
 
 
+def test_a_small_body_over_a_small_limit_is_refused_though_it_came_at_once() -> None:
+    async def talk() -> None:
+        async with served(limits=ServerLimits(body_bytes=3)) as here:
+            client = await here.connect()
+            await client.say(post(b"abc") + post(b"abcd"))
+            assert (await client.answer())[0] == 200
+            assert (await client.answer())[0] == 413
+
+    run(talk())
+
+
 async def _late(say: bytes, seconds: float, more: bytes = b"", again: float = 0) -> tuple[int, bytes]:
     """What a client hears that says something, and more later, and then nothing: status (0: closed) and body."""
     clock = ManualClock()

@@ -48,7 +48,10 @@ def allowed(request: Request) -> str | None:
         return "GET, HEAD"
     if call_at(request.path, request.query) is not None:
         return "POST"
-    return "GET, HEAD" if listing_at(request) is not None else None
+    listing = listing_at(request)
+    if listing is None or ":" in (listing.wanted or ""):  # `models/m:countTokens` is a method nobody has here
+        return None
+    return "GET, HEAD"
 
 
 def dialect_of(path: str) -> Surface:

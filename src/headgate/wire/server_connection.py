@@ -174,6 +174,8 @@ class ServerConnection(asyncio.Protocol):
         self._partial = False
         start = end + 4
         length = head.length
+        if length is not None and length > limits.body_bytes:
+            raise Refusal(413, "request_too_large", f"the body is larger than {limits.body_bytes} bytes", head.path)
         if length is None or length > len(buffer) - start:
             self._begin_body(head, buffer[start:])
             return True
@@ -184,9 +186,6 @@ class ServerConnection(asyncio.Protocol):
 
     def _begin_body(self, head: Head, rest: bytes) -> None:
         limits = self.context.limits
-        length = head.length
-        if length is not None and length > limits.body_bytes:
-            raise Refusal(413, "request_too_large", f"the body is larger than {limits.body_bytes} bytes", head.path)
         self._head = head
         self._buffer = b""
         self._received = 0
@@ -194,10 +193,10 @@ class ServerConnection(asyncio.Protocol):
         if head.expects and not rest:
             self._transport.write(_CONTINUE)
         self._arm(limits.body_s)
-        if length is None:
+        if head.length is None:
             self._body = ChunkedBody(limits.body_bytes)
         else:
-            self._missing = length
+            self._missing = head.length
         if rest:
             self._more_body(rest)
 
