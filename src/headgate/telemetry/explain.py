@@ -91,11 +91,14 @@ def _attempt(number: int, attempt: AttemptRecord) -> str:
 
 
 def _verdicts(record: CallRecord) -> list[str]:
-    return [
-        f"Rule {verdict.rule} of {verdict.policy or 'the policy'} matched the {verdict.direction}"
-        f"{f' of attempt {verdict.attempt}' if verdict.attempt else ''} ({verdict.channel}, characters {verdict.start} to {verdict.end}): {verdict.action}."
-        for verdict in record.verdicts
-    ]
+    lines: list[str] = []
+    for verdict in record.verdicts:
+        where = f"{verdict.direction} of attempt {verdict.attempt}" if verdict.attempt else verdict.direction
+        lines.append(
+            f"Rule {verdict.rule} of {verdict.policy or 'the policy'} matched the {where} "
+            f"({verdict.channel}, characters {verdict.start} to {verdict.end}): {verdict.action}."
+        )
+    return lines
 
 
 def _ended(record: CallRecord) -> str:
