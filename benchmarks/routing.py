@@ -188,9 +188,12 @@ async def cpu_us(make: Callable[[int], Coroutine[object, object, None]], rounds:
 async def measure(rounds: int, calls: int) -> dict[str, float]:
     """Microseconds: per whole call, per streamed call of one chunk, per further chunk."""
     results: dict[str, float] = {}
-    for name, stream, reads in (("whole", False, 1), ("stream_1", True, 1), ("stream_101", True, 101)):
+    shapes = (("whole", False, 1), ("stream_1", True, 1), ("stream_101", True, 101), ("troubled", True, 1))
+    for name, stream, reads in shapes:
         transport = Transport(reads)
         routing = Routing(transport, Clock(), Entropy(), {"openai": Dialect()})  # type: ignore[dict-item]
+        if name == "troubled":
+            routing.health.failed(ROUTE.targets[0], UpstreamError("overloaded", "x", cool_s=3600.0))
         given = [screened(stream) for _ in range(calls * rounds)]
         pool = iter(given)
         routed = await cpu_us(lambda _, routing=routing, pool=pool: one(routing, next(pool)), rounds, calls)
@@ -201,6 +204,7 @@ async def measure(rounds: int, calls: int) -> dict[str, float]:
     return {
         "whole_call_us": round(results["whole"], 2),
         "streamed_call_us": round(results["stream_1"], 2),
+        "streamed_call_with_a_troubled_target_us": round(results["troubled"], 2),
         "chunk_us": round((results["stream_101"] - results["stream_1"]) / 100, 3),
     }
 
@@ -217,7 +221,7 @@ def main() -> int:
         print(json.dumps({"benchmark": "routing", **found}))
     else:
         for name, value in found.items():
-            print(f"{name:18} {value:8.2f}")
+            print(f"{name:42} {value:8.2f}")
     return 0
 
 
