@@ -422,3 +422,19 @@ def test_leaving_early_cuts_the_answer() -> None:
         assert house.transport.inbounds[0].fate == "aborted"
 
     run(play())
+
+
+def test_a_client_that_leaves_while_an_error_is_read_aborts_the_connection() -> None:
+    async def play() -> None:
+        house = House()
+        house.script("a", Reply(b"server_error", None, status=500))
+        screened = house.screened(house.route("a"))
+        work = asyncio.ensure_future(read_all(house, screened))
+        while not house.transport.inbounds or house.transport.inbounds[0].steps:
+            await asyncio.sleep(0)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        assert house.transport.inbounds[0].fate == "aborted"
+
+    run(play())

@@ -42,14 +42,14 @@ class Attempt:
 
     def answers(self, inbound: Inbound, reader: AnswerReader, first_token_s: float | None) -> None:
         """The head of a good answer arrived. `first_token_s`: how long from the start its first content may take."""
-        self._inbound = inbound
         self._reader = reader
         self.heard(inbound)
         if first_token_s is not None:
             self._first_token_ns = self.started_ns + int(first_token_s * 1e9)
 
     def heard(self, inbound: Inbound) -> None:
-        """Notes status and request id of an answer's head."""
+        """An answer's head arrived: its connection is ours to let go of, its status and request id go on record."""
+        self._inbound = inbound
         self.record.status = inbound.status
         for name, value in inbound.headers:
             if name in _REQUEST_ID:
