@@ -46,7 +46,8 @@ _TRIGGER = re.compile(r"\[\[(\w+)([^\]]{0,200})\]\]")
 _PIECE = re.compile(r"\s*\S+|\s+")
 _FILLER = (
     "the", "gate", "keeps", "a", "record", "of", "every", "call", "and", "asks", "next", "provider", "when", "one",
-    "fails", "so", "that", "answers", "arrive", "in", "order", "while", "prompts", "models", "context", "policy", "stay",
+    "fails", "so", "that", "answers", "arrive", "in", "order", "while", "prompts", "models", "context", "policy",
+    "stay",
 )  # fmt: skip
 _BASE62 = string.digits + string.ascii_letters
 
@@ -89,7 +90,7 @@ def answer(ask: Ask, seed: int, choice: int = 0) -> Answer:
     calls = _calls(ask, asked, seed, choice)
     spoken = "I will look that up." if "talk" in asked else ""
     said = spoken if calls else _text(ask, asked, choice)
-    finish, raw = _finish(asked, bool(calls))
+    finish, raw = _finish(ask.vendor, asked, bool(calls))
     if finish in ("refusal", "blocked"):
         calls, said = (), "" if finish == "blocked" else "I cannot help with that request."
     elif finish == "filter":
@@ -103,11 +104,13 @@ def answer(ask: Ask, seed: int, choice: int = 0) -> Answer:
     )
 
 
-def _finish(asked: dict[str, str], calls: bool) -> tuple[str, str | None]:
-    for trigger, finish in (("refuse", "refusal"), ("filter", "filter"), ("blocked", "blocked"), ("pause", "pause")):
+def _finish(vendor: str, asked: dict[str, str], calls: bool) -> tuple[str, str | None]:
+    for trigger, finish in (("refuse", "refusal"), ("filter", "filter"), ("blocked", "blocked")):
         if trigger in asked:
             return finish, None
-    if "window" in asked:
+    if "pause" in asked and vendor == "anthropic":
+        return "pause", None
+    if "window" in asked and vendor == "anthropic":
         return "length", "model_context_window_exceeded"
     return ("tool" if calls else "stop"), None
 

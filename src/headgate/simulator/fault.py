@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from headgate.simulator.messages import ApiError, Bend, Frame, Reply, Vendor
+from headgate.simulator.messages import ApiError, Bend, Frame, Reply, Request, Vendor
 from headgate.simulator.steps import Pace, Step
 
 
@@ -22,7 +22,7 @@ class Knobs:
 
 Refuse: TypeAlias = "Callable[[Vendor], ApiError]"
 Refit: TypeAlias = "Callable[[list[Frame], Vendor, Knobs], list[Frame]]"
-Remake: TypeAlias = "Callable[[Reply], Reply]"
+Remake: TypeAlias = "Callable[[Reply, Vendor, Request], Reply]"
 Act: TypeAlias = "Callable[[Reply, Knobs], Iterator[Step]]"
 
 

@@ -105,7 +105,7 @@ class Response:
         """A functionCall part. From Gemini 3 on it has an id, and the first one of a step is signed."""
         called: Tree = {"name": call.name, "args": orjson.loads(call.arguments)}
         if self._signs and one.tool_fault != "no-id":
-            called["id"] = call.id
+            called["id"] = one.calls[0].id if one.tool_fault == "duplicate-index" else call.id
         part: Tree = {"functionCall": called}
         if at == 0 and self._signs:
             part["thoughtSignature"] = self._signer.sign("google", self._ask.digest, call.name)

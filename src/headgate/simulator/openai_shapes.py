@@ -179,7 +179,7 @@ BODY = Object(
             {},
             {
                 "search_context_size": Enum(("low", "medium", "high")),
-                "user_location": Null(Object({"type": Enum(("approximate",)), "approximate": _PLACE})),
+                "user_location": Null(Tagged("type", {"approximate": Object({"type": STRING, "approximate": _PLACE})})),
             },
         ),
     },

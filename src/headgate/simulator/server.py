@@ -216,7 +216,7 @@ class Simulator:
             return reply
         if fault.refit is not None and reply.frames is not None:
             reply.frames = fault.refit(reply.frames, vendor, strike.knobs)
-        return fault.remake(reply) if fault.remake is not None else reply
+        return fault.remake(reply, vendor, request) if fault.remake is not None else reply
 
     def _control(self, request: Request) -> Reply:
         """`POST` sets a rule, `GET` shows rules and counters, `DELETE` resets them."""
@@ -238,6 +238,9 @@ class Simulator:
     async def _play(self, line: _Line, steps: Iterable[Step]) -> bool:
         """Carries the steps out; False where the connection ends with them."""
         for step in steps:
+            if line.gone.is_set():
+                self.left += 1
+                return False
             if isinstance(step, Send):
                 line.writer.write(step.data)
                 await line.writer.drain()
@@ -250,9 +253,6 @@ class Simulator:
             else:
                 if isinstance(step, Abort):
                     _reset(line.writer)
-                return False
-            if line.gone.is_set() and line.writer.is_closing():
-                self.left += 1
                 return False
         return not line.writer.is_closing()
 
