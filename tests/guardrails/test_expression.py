@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headgate.guardrails.engine import PatternSet, regex
+from headgate.guardrails.engine import PatternSet, Tail, regex
 from headgate.guardrails.expression import BadExpression, read
 
 MEASURED = {
@@ -114,3 +114,21 @@ def test_a_set_that_runs_out_of_memory_suspects_every_rule(monkeypatch: pytest.M
 
     monkeypatch.setattr(patterns, "_set", Broken())
     assert list(patterns.found(b"xyz")) == [0, 1]
+
+
+@pytest.mark.parametrize("public", [False, True])
+def test_the_tail_is_found_through_either_door(monkeypatch: pytest.MonkeyPatch, public: bool) -> None:
+    tail = Tail("ab?c?|")
+    if public:
+        monkeypatch.setattr(tail, "_match", None)
+    else:
+        assert tail._match is not None  # else the fast way is gone from this google-re2, and chunks cost more
+    assert tail.start("xxä ab".encode(), 0) == 5
+    assert tail.start(b"abcx", 0) == 4
+    assert tail.start(b"abc", 1) == 3
+
+
+def test_a_tail_that_fails_holds_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    tail = Tail("a?")
+    monkeypatch.setattr(tail, "_match", lambda *_: [(-1, -1)])
+    assert tail.start(b"xyz", 1) == 1

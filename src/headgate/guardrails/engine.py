@@ -49,6 +49,10 @@ class _Set(Protocol):
     def Match(self, text: bytes) -> list[int] | None: ...  # noqa: N802 - the engine's own name
 
 
+class _Match(Protocol):
+    def __call__(self, anchor: object, text: bytes, pos: int, endpos: int, /) -> Sequence[tuple[int, int]]: ...
+
+
 def _options() -> re2.Options:
     chosen = re2.Options()
     chosen.never_capture = True
@@ -65,6 +69,31 @@ def regex(source: str) -> Regex:
         said = cast("Exception", error).args
         reason = said[0] if said else b""
         raise BadPattern(reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)) from None
+
+
+class Tail:
+    """A pattern at the end of a text: where the longest piece that fits begins. It must fit the empty piece.
+
+    Asked for every chunk of every stream. The public `search` of google-re2 spends two thirds of its time in its
+    Python wrapper, so the engine below it is called where it is as we know it, and `search` where it is not.
+    """
+
+    __slots__ = ("_anchor", "_match", "_regex")
+
+    def __init__(self, source: str) -> None:
+        self._regex = regex(rf"(?:{source})\z")
+        self._anchor: object = getattr(getattr(re2, "_Anchor", None), "UNANCHORED", None)
+        self._match = cast("_Match | None", getattr(getattr(self._regex, "_regexp", None), "Match", None))
+        if self._anchor is None:
+            self._match = None
+
+    def start(self, text: bytes, at: int) -> int:
+        """The byte, from `at` on; `at` itself, the safe answer, where the engine fails."""
+        if self._match is not None:
+            found = self._match(self._anchor, text, at, len(text))[0][0]
+            return at if found < 0 else found
+        match = self._regex.search(text, at)
+        return at if match is None else match.start()
 
 
 class PatternSet:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from headgate.guardrails.check import Check, Verify
-from headgate.guardrails.engine import PatternSet, Regex, regex
+from headgate.guardrails.engine import PatternSet, Regex, Tail, regex
 from headgate.guardrails.expression import read
 
 _CHECK_ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
@@ -68,7 +68,7 @@ class RuleSet:
         self.longest = max((rule.longest for rule in rules), default=0)
         self.error_action = error_action
         self._set = PatternSet(probes)
-        self._beginnings = regex(rf"(?:{'|'.join(prefixes)})\z")
+        self._beginnings = Tail("|".join(prefixes))
 
     def clean(self, data: bytes) -> bool:
         """Whether no rule can match anywhere in UTF-8 `data`."""
@@ -80,10 +80,9 @@ class RuleSet:
         size = len(text)
         at = max(size - self.longest, 0)
         if size == len(data):
-            found = self._beginnings.search(data, at)
-            return size if found is None else found.start()
-        found = self._beginnings.search(data, len(text[:at].encode("utf-8", "replace")))
-        return size if found is None else len(data[: found.start()].decode())
+            return self._beginnings.start(data, at)
+        start = self._beginnings.start(data, len(text[:at].encode("utf-8", "replace")))
+        return len(data[:start].decode())
 
     def look(self, view: View, begin: dict[int, int], first: int, stop: int) -> list[Span]:
         """Matches that start in characters `first` to `stop` of the view, by (start, rule), counted from the text's

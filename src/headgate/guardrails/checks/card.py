@@ -15,6 +15,8 @@ SETTINGS: tuple[str, ...] = ()
 _GROUP_DIGITS_MIN = 3
 _BREAK = r"[ \-\x{A0}\x{2010}-\x{2013}\x{202F}]?"
 
+_ROUND = "0" * 11  # a sum or a span of time in small units, not an account
+
 # (first prefix, last prefix, lengths); prefixes are compared over their own number of digits
 _NETWORKS: tuple[tuple[int, int, range | tuple[int, ...]], ...] = (
     (4, 4, (13, 16, 19)),
@@ -29,6 +31,8 @@ _NETWORKS: tuple[tuple[int, int, range | tuple[int, ...]], ...] = (
     (36, 36, range(14, 20)),
     (38, 39, range(14, 20)),
     (3528, 3589, range(16, 20)),
+    (1800, 1800, (15,)),  # JCB cards of the first series
+    (2131, 2131, (15,)),
     (62, 62, range(16, 20)),
     (2200, 2204, range(16, 20)),
     (50, 50, range(13, 20)),
@@ -41,7 +45,7 @@ _NETWORKS: tuple[tuple[int, int, range | tuple[int, ...]], ...] = (
 def make(settings: JsonObject, fault: Fault) -> Check:
     """Takes no settings."""
     return Check(
-        pattern=rf"\b[2-6](?:{_BREAK}\d){{12,18}}\b",
+        pattern=rf"\b[1-6](?:{_BREAK}\d){{12,18}}\b",
         longest=19 + 18,
         replace="[card]",
         verify=_verify,
@@ -71,6 +75,8 @@ def _verify(text: str, start: int, end: int) -> int | None:
 
 def _known(digits: str) -> bool:
     size = len(digits)
+    if digits.endswith(_ROUND):
+        return False
     return any(first <= int(digits[: len(str(first))]) <= last for first, last, lengths in _NETWORKS if size in lengths)
 
 
