@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
+from anthropic.lib.streaming._messages import accumulate_event
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,6 +63,19 @@ def test_nothing_is_lost_through_our_own_dialect(run: list[Delta], stream: bool)
 def test_streamed_and_whole_say_the_same(run: list[Delta]) -> None:
     streamed, body = write(FROM_OPENAI, run, True), write(FROM_OPENAI, run, False)
     assert shown(deltas(read(streamed))) == shown(deltas(read(body, stream=False)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(run=answers(ALL))
+def test_the_sdk_adds_a_stream_up_to_the_whole_message(run: list[Delta]) -> None:
+    built: Any = None
+    pieces: dict[int, bytes] = {}
+    for event in sdk.events(write(FROM_OPENAI, run, True)):
+        built = accumulate_event(event=event, current_snapshot=built, json_bufs=pieces)
+    body = sdk.message(write(FROM_OPENAI, run, False))
+    assert built.model_dump(exclude={"content"}) == body.model_dump(exclude={"content"})
+    for got, wanted in zip(built.content, body.content, strict=True):
+        assert got.model_dump(exclude={"parsed_output"}) == wanted.model_dump()
 
 
 FINISHES = [
