@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias, cast
 
@@ -10,6 +11,8 @@ from headgate.core.types import Header
 from headgate.wire.exchange import Handler
 from headgate.wire.limits import ServerLimits
 from headgate.wire.request import Head, Refusal, Request
+
+_log = logging.getLogger(__name__)
 
 Message: TypeAlias = "dict[str, object]"
 Scope: TypeAlias = "dict[str, object]"
@@ -81,29 +84,37 @@ class AsgiApp:
         head = _head(scope)
         body = await self._body(receive)
         if body is None:
-            refusal = Refusal(413, "request_too_large", f"the body is larger than {self._limits.body_bytes} bytes")
-            refusal.target = head.path
-            rendered = self._handler.refuse(refusal)
-            exchange.send(refusal.status, rendered.headers, rendered.body)
-            await exchange.drain()
+            wrong = f"the body is larger than {self._limits.body_bytes} bytes"
+            await self._refuse(exchange, Refusal(413, "request_too_large", wrong, head.path))
             return
         client = cast("tuple[str, int] | None", scope.get("client"))
         request = Request(head, body, client[0] if client else "")
         await self._run(request, exchange, receive)
 
     async def _run(self, request: Request, exchange: AsgiExchange, receive: Receive) -> None:
+        """A handler that breaks is an internal error; where its answer had begun, it stays unfinished."""
         work = asyncio.ensure_future(self._handler.serve(request, exchange))
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
             await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                work.result()
         finally:
             for task in (work, gone):
                 task.cancel()
             await asyncio.gather(work, gone, return_exceptions=True)
-        if not work.cancelled():
+        if work.cancelled():
+            return
+        error = work.exception()
+        if error is not None:
+            _log.error("a request failed: %s", type(error).__name__)
+        if not exchange.started:
+            await self._refuse(exchange, Refusal(500, "internal_error", "an internal error occurred", request.path))
+        elif error is None:
             await exchange.drain()
+
+    async def _refuse(self, exchange: AsgiExchange, refusal: Refusal) -> None:
+        rendered = self._handler.refuse(refusal)
+        exchange.send(refusal.status, rendered.headers, rendered.body)
+        await exchange.drain()
 
     async def _body(self, receive: Receive) -> bytes | None:
         """The whole body; None where it is over the limit."""
