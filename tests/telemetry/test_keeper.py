@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import struct
 import zlib
@@ -259,6 +260,60 @@ def test_a_segment_that_cannot_be_read_stops_no_other(bench: Bench) -> None:
     assert path.exists(), "a newer program's records are not ours to throw away"
     assert bench.keeper.state.trouble is not None
     assert "newer Headgate" in bench.keeper.state.trouble
+
+
+def test_a_disk_that_cannot_read_one_segment_stops_no_other(bench: Bench, monkeypatch) -> None:
+    first, second = bench.journal("a", 1), bench.journal("b", 2)
+    seal(first, 1)
+    seal(second, 2)
+    bad = os.stat(next(path for path in bench.segments() if path.name.startswith("a."))).st_ino
+    pread = os.pread
+
+    def failing(fd: int, count: int, at: int) -> bytes:
+        if os.fstat(fd).st_ino == bad:
+            raise OSError(errno.EIO, "Input/output error")
+        return pread(fd, count, at)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pread", failing)
+        bench.drain()
+        assert bench.kept() == {call_id(2): "ok"}
+        assert "Input/output error" in (bench.keeper.state.trouble or "")
+    bench.drain()
+    assert bench.kept() == {call_id(1): "ok", call_id(2): "ok"}
+    assert bench.keeper.state.trouble is None
+    first.close()
+    second.close()
+
+
+def test_a_segment_that_cannot_be_deleted_is_not_drained_twice(bench: Bench, monkeypatch) -> None:
+    target = bench.journal()
+    seal(target, *range(20))
+    target.close()
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", refused)
+        for _ in range(3):
+            bench.drain()
+        assert "cannot be deleted" in (bench.keeper.state.trouble or "")
+        bench.restart()
+        bench.drain()
+    bench.drain()
+    assert bench.segments() == []
+    assert sum(rollup.calls for rollup in bench.store.rollups(EVERY_TENANT, 0, FOREVER)) == 20
+    assert bench.keeper.state.trouble is None
+
+
+def test_a_clock_set_back_a_day_costs_nothing(bench: Bench) -> None:
+    target = bench.journal()
+    for number, day in enumerate((0, 1, -1, 0, 2)):
+        seal(target, number, at_ns=NOON + day * DAY_NS)
+    target.close()
+    bench.drain()
+    assert len(bench.kept()) == 5
 
 
 def test_a_payload_that_makes_no_sense_is_a_gap(bench: Bench) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -242,18 +243,10 @@ class Keeper:
     def _delete(self, names: list[str]) -> None:
         """Delete drained segments, then forget their offsets: the other way round they would be drained again."""
         assert self._offsets is not None
-        gone: list[str] = []
-        for name in names:
-            try:
-                os.unlink(os.path.join(self._directory, name))
-            except FileNotFoundError:
-                pass  # a keeper before us was killed right here
-            except OSError as error:
-                self._file_trouble[name] = f"{name}: cannot be deleted: {error.strerror}"
-                continue
+        gone = [name for name in names if self._unlink(name)]
+        for name in gone:
             self._readers.pop(name, None)
             self._offsets.pop(name, None)
-            gone.append(name)
         if gone:
             self._store.forget(gone)
 
@@ -264,13 +257,15 @@ class Keeper:
                 self._unlink(entry)
         self._unlink(owner + LOCK_SUFFIX)
 
-    def _unlink(self, name: str) -> None:
+    def _unlink(self, name: str) -> bool:
+        """Delete a file; True where it is gone, whoever did it: a keeper before us may have been killed right here."""
         try:
-            os.unlink(os.path.join(self._directory, name))
-        except FileNotFoundError:
-            pass
+            Path(self._directory, name).unlink(missing_ok=True)
         except OSError as error:
             self._file_trouble[name] = f"{name}: cannot be deleted: {error.strerror}"
+            return False
+        self._file_trouble.pop(name, None)
+        return True
 
     def _list(self, suffix: str) -> list[str]:
         try:
