@@ -171,7 +171,12 @@ async def _read(reader: asyncio.StreamReader, got: Got) -> None:
             await reader.readexactly(2)
         await reader.readexactly(2)
     else:
-        got.body = await reader.readexactly(int(got.headers.get("content-length", "0")))
+        size = int(got.headers.get("content-length", "0"))
+        while len(got.body) < size:
+            part = await reader.read(size - len(got.body))
+            if not part:
+                raise asyncio.IncompleteReadError(b"", size)
+            got.body += part
     got.complete = True
 
 
