@@ -10,6 +10,8 @@ import pytest
 
 from headgate.core.errors import InvalidRequest, PolicyBlocked
 from headgate.guardrails import OPEN_POLICY, Guardrails
+from headgate.guardrails import body as body_module
+from headgate.guardrails import patterns as patterns_module
 from tests.guardrails.build import CARD, chat, grounded, policy, record
 from tests.support.world import run
 
@@ -113,6 +115,23 @@ def test_arguments_are_looked_at_unescaped_and_stay_json(inner: str) -> None:
     got = json.loads(run(REDACT.screen_input(grounded(put(clean(OPENAI), "A", inner)))).body)
     arguments = got["messages"][2]["tool_calls"][0]["function"]["arguments"]
     assert json.loads(arguments) == {"to": ["[email]"], "why": 'a "b"\n'}
+
+
+def test_arguments_full_of_escapes_are_rewritten_from_their_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_module, "_ESCAPES_MAX", 3)
+    inner = '{"n": [4111111111111111, null, true], "bob@x.io": "\\n\\n\\n\\n\\u0040"}'
+    got = json.loads(run(REDACT.screen_input(grounded(put(clean(OPENAI), "A", inner)))).body)
+    arguments = got["messages"][2]["tool_calls"][0]["function"]["arguments"]
+    assert json.loads(arguments) == {"n": ["[card]", None, True], "[email]": "\n\n\n\n@"}
+
+
+def test_too_many_matches_end_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patterns_module, "CANDIDATES_MAX", 3)
+    under = policy({"check": "email", "action": "flag"}, on_error="allow")
+    assert run(under.screen_input(grounded(chat(f"{SECRET} " * 3)))).body
+    with pytest.raises(PolicyBlocked) as caught:
+        run(under.screen_input(grounded(chat(f"{SECRET} " * 4))))
+    assert caught.value.rule == "match_limit"
 
 
 def test_a_tool_result_that_is_json_text_is_looked_at_both_ways() -> None:

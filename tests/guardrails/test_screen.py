@@ -198,6 +198,15 @@ def test_arguments_cut_short_do_not_let_a_number_out() -> None:
     assert got.said(ToolArgs) == '{"n": "[card]"'
 
 
+def test_a_bare_value_too_long_to_keep_lets_nothing_out() -> None:
+    text = "{note 4111111111111111 and " + "x " * 600 + "me@b.com end}"
+    for size in (1, 9, 2000):
+        got = streamed(EVERYTHING, ToolArgs, [text[at : at + size] for at in range(0, len(text), size)])
+        assert "4111" not in got.said(ToolArgs)
+        assert "me@b" not in got.said(ToolArgs)
+        assert got.said(ToolArgs).endswith("x [email] end}" if size < 2000 else "}")
+
+
 def test_a_new_attempt_starts_afresh_and_its_predecessor_stays_on_record() -> None:
     parts = [[frame(TextDelta("me@b.com and bob@exa"))], [frame(TextDelta("mple.com, you@b.com "))]]
     got = answer(EVERYTHING, parts, attempts=(1, 2))

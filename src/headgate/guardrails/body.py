@@ -16,7 +16,6 @@ import msgspec
 from headgate.core.errors import InvalidRequest
 from headgate.core.types import Json
 from headgate.guardrails.channel import JsonChannel, TextChannel, rewrite
-from headgate.guardrails.jsontext import RUN, JsonText, Token
 from headgate.guardrails.patterns import RuleSet
 from headgate.guardrails.verdicts import Verdicts
 from headgate.guardrails.window import Finding
@@ -33,6 +32,7 @@ _STRUCTURE = frozenset({
     "signature", "thoughtSignature", "thought_signature", "encrypted_content",
 })  # fmt: skip
 _MEDIA = frozenset({"data", "file_data", "url", "image_url"})
+_ESCAPES_MAX = 50_000  # each costs about a microsecond to follow
 _JSON_OPENERS = ("{", "[", '"')
 
 
@@ -49,7 +49,7 @@ def screen_body(body: bytes, rules: RuleSet, verdicts: Verdicts) -> tuple[bytes,
     except msgspec.DecodeError as error:
         raise InvalidRequest("the body is not valid JSON") from error
     texts: list[str] = []
-    strings = _gather(tree, texts)
+    strings = _gather(tree, texts, False)
     joined = _BETWEEN.join(texts)
     if rules.clean(joined.encode("utf-8", "replace")):
         return (msgspec.json.encode(tree) if _says_twice(body, strings) else body), None
@@ -65,38 +65,36 @@ def _says_twice(body: bytes, quotes: int) -> bool:
     return body.count(b'"') != quotes or b"u0022" in body
 
 
-def _gather(tree: Json, texts: list[str]) -> int:
-    """Collects every text a rule may look at; returns how many quotation marks a body with these strings has."""
+def _gather(tree: Json, texts: list[str], own: bool) -> int:
+    """Collects every text a rule may look at; returns how many quotation marks a body with these strings has.
+
+    `own` where the tree is JSON text out of a string: then all of it is content, and nothing further is opened.
+    """
     quotes = 0
-    stack: list[tuple[Json, bool]] = [(tree, False)]
+    stack: list[tuple[Json, bool]] = [(tree, own)]
     while stack:
-        node, own = stack.pop()
+        node, free = stack.pop()
         if isinstance(node, str):
             quotes += 2 + node.count('"')
             texts.append(node)
-            if "\\" in node and node.lstrip().startswith(_JSON_OPENERS):
-                texts.append("".join([token.text if token.kind == RUN else _BETWEEN for token in _tokens(node)]))
+            if not own and "\\" in node and (inner := _inner(node)) is not None:
+                _gather(inner, texts, True)
         elif isinstance(node, dict):
             quotes += 2 * len(node)
             for key, value in node.items():
                 if '"' in key:
                     quotes += key.count('"')
-                if own:
+                if free:
                     texts.append(key)
                 elif isinstance(value, str) and key in _MEDIA and _is_media(node, key, value):
                     quotes += 2 + value.count('"')
                     continue
-                stack.append((value, own or key in _OWN_SHAPE))
+                stack.append((value, free or key in _OWN_SHAPE))
         elif isinstance(node, list):
-            stack.extend([(item, own) for item in node])
-        elif own and _is_number(node):
+            stack.extend([(item, free) for item in node])
+        elif free and _is_number(node):
             texts.append(str(node))
     return quotes
-
-
-def _tokens(text: str) -> list[Token]:
-    lexer = JsonText()
-    return [*lexer.feed(text), *lexer.end()]
 
 
 def _is_number(value: Json) -> bool:
@@ -111,14 +109,14 @@ def _is_media(node: Mapping[str, Json], key: str, value: str) -> bool:
     return kind in ("base64", "redacted_thinking") or not {"mimeType", "mime_type", "format"}.isdisjoint(node)
 
 
-def _is_json(text: str) -> bool:
+def _inner(text: str) -> Json:
+    """What a string holds as JSON text; None where it is none (or says null)."""
     if not text.lstrip().startswith(_JSON_OPENERS):
-        return False
+        return None
     try:
-        msgspec.json.decode(text)
+        return cast("Json", msgspec.json.decode(text))
     except (msgspec.DecodeError, UnicodeEncodeError):
-        return False
-    return True
+        return None
 
 
 class _Walk:
@@ -153,12 +151,38 @@ class _Walk:
 
     def _text(self, text: str, path: str, arguments: bool) -> str:
         """One text. Tool-call arguments are judged value by value; other JSON text as it stands and unescaped."""
-        if arguments and _is_json(text):
-            return self._apply(JsonChannel(self._rules), text, path, ())[0]
+        if arguments and (inner := _inner(text)) is not None:
+            return self._json(text, inner, path, ())
         said, found = self._apply(TextChannel(self._rules), text, path, ())
-        if "\\" in said and _is_json(said):
-            said, _ = self._apply(JsonChannel(self._rules), said, path, found if said == text else ())
+        if "\\" in said and (inner := _inner(said)) is not None:
+            return self._json(said, inner, path, found if said == text else ())
         return said
+
+    def _json(self, text: str, inner: Json, path: str, known: Sequence[Finding]) -> str:
+        """JSON text, rewritten in place; from its tree where that would take too long."""
+        if text.count("\\") <= _ESCAPES_MAX:
+            return self._apply(JsonChannel(self._rules), text, path, known)[0]
+        changed, self.changed = self.changed, False
+        tree = self._own(inner, path)
+        said = msgspec.json.encode(tree).decode() if self.changed else text
+        self.changed = self.changed or changed
+        return said
+
+    def _own(self, node: Json, path: str) -> Json:
+        """A tree out of a string: its strings are plain text."""
+        if isinstance(node, dict):
+            return {self._plain(key, path): self._own(value, path) for key, value in node.items()}
+        if isinstance(node, list):
+            return [self._own(item, path) for item in node]
+        if isinstance(node, str):
+            return self._plain(node, path)
+        if _is_number(node):
+            said = self._plain(str(node), path)
+            return node if said == str(node) else said
+        return node
+
+    def _plain(self, text: str, path: str) -> str:
+        return self._apply(TextChannel(self._rules), text, path, ())[0]
 
     def _apply(
         self, channel: TextChannel | JsonChannel, text: str, path: str, known: Sequence[Finding]

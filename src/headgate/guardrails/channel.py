@@ -213,19 +213,25 @@ class _Value:
         """Findings in what was added."""
         text = "".join(self._said)
         self._said.clear()
+        if not self._kept_whole():
+            self._quote(edits)
         return self._settle(self._window.feed(text), edits) if text else []
 
     def pause(self, edits: list[Edit]) -> list[Finding]:
         """Findings as though the value ended here."""
         findings = self._settle(self._window.pause(), edits)
-        if self._bare and not self._quoted:
-            self._quoted = True
-            edits.append(Edit(self._start, self._tail, f'"{self._bare}"'))
+        self._quote(edits)
         return findings
 
     def close(self, edits: list[Edit]) -> list[Finding]:
         """The last findings."""
         return self.judge(edits) + self.pause(edits)
+
+    def _quote(self, edits: list[Edit]) -> None:
+        """Puts a string in place of a bare value, as far as it has come."""
+        if self._bare and not self._quoted:
+            self._quoted = True
+            edits.append(Edit(self._start, self._tail, f'"{self._bare}"'))
 
     def decided(self) -> int:
         """The raw place before which everything is decided. A bare value is decided as a whole."""

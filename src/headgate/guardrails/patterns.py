@@ -43,6 +43,10 @@ class Span(NamedTuple):
     failed: bool = False
 
 
+CANDIDATES_MAX = 100_000  # of one rule in one piece of text: about half a second of work
+TOO_MANY = Rule(name="match_limit", action="block", replace="", regex=regex("x"), longest=1)
+
+
 class View(NamedTuple):
     """A stretch of a text, the same in UTF-8 (lone surrogates replaced), and where in the text it begins."""
 
@@ -101,13 +105,21 @@ class RuleSet:
         return found
 
     def _find(self, order: int, view: View, at: int, stop: int, found: list[Span]) -> int:
-        """Adds one rule's matches to `found`; returns where the last one ended (`at` where there is none)."""
+        """Adds one rule's matches to `found`, or a block where there are too many to look at.
+
+        Returns where the last one ended (`at` where there is none).
+        """
         rule = self.rules[order]
         cursor = _Cursor(view, at)
         free = at
+        seen = 0
         while cursor.char < stop:
             match = cursor.next(rule, stop)
             if match is None:
+                break
+            seen += 1
+            if seen > CANDIDATES_MAX:
+                found.append(Span(match[0] + view.base, match[1] + view.base, order, TOO_MANY))
                 break
             start = match[0]
             end: int | None = match[1]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from headgate.guardrails.patterns import RuleSet, Span, View
+from headgate.guardrails.patterns import TOO_MANY, RuleSet, Span, View
 
 
 class Finding(NamedTuple):
@@ -81,7 +81,9 @@ class Window:
         self._spared = spared
         findings: list[Finding] = []
         for start, end, _, rule, failed in spans:
-            if failed:
+            if rule is TOO_MANY:
+                findings.append(Finding(rule.name, rule.action, start, end))
+            elif failed:
                 findings.append(Finding(f"{rule.name}.error", self._rules.error_action, start, end))
             elif rule.action != "allow":
                 findings.append(self._act(start, end, rule.name, rule.action, rule.replace, spared))

@@ -45,7 +45,7 @@ _NETWORKS: tuple[tuple[int, int, range | tuple[int, ...]], ...] = (
 def make(settings: JsonObject, fault: Fault) -> Check:
     """Takes no settings."""
     return Check(
-        pattern=rf"\b[1-6](?:{_BREAK}\d){{12,18}}\b",
+        pattern=rf"\b(?:[2-6](?:{_BREAK}\d){{12,18}}|1800(?:{_BREAK}\d){{11}})\b",
         longest=19 + 18,
         replace="[card]",
         verify=_verify,
