@@ -123,6 +123,32 @@ def test_written_twice_is_written_the_same(chat: ChatRequest) -> None:
     assert again == once
 
 
+_NAMES = (
+    "systemInstruction", "functionDeclarations", "parametersJsonSchema", "toolConfig", "functionCallingConfig",
+    "allowedFunctionNames", "generationConfig", "inlineData", "mimeType", "fileData", "fileUri", "functionCall",
+    "functionResponse", "thoughtSignature", "maxOutputTokens", "topP", "topK", "candidateCount", "stopSequences",
+    "presencePenalty", "frequencyPenalty", "responseMimeType", "responseJsonSchema", "thinkingConfig", "thinkingLevel",
+)  # fmt: skip
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+@settings(max_examples=60, deadline=None)
+@given(gemini_requests)
+def test_both_spellings_read_the_same(chat: ChatRequest) -> None:
+    camel = GOOGLE.write_request(chat, MODEL, None).body
+    snake = camel
+    for name in _NAMES:
+        snake = snake.replace(b'"%b":' % name.encode(), b'"%b":' % _snake(name).encode())
+    assert not any(b'"%b":' % name.encode() in snake for name in _NAMES)
+    assert GOOGLE.read_request(snake, False) == GOOGLE.read_request(camel, False)
+    one, other = GOOGLE.ask(camel, MODEL, False), GOOGLE.ask(snake, MODEL, False)
+    assert (one.max_tokens, one.choices, one.input_chars > 0) == (other.max_tokens, other.choices, True)
+    assert GOOGLE.system_text(one) == GOOGLE.system_text(other)
+
+
 # -- what the SDK sends ---------------------------------------------------------------------------------------------
 
 
