@@ -16,6 +16,7 @@ from headgate.dialects.google_config import write_config
 from headgate.dialects.google_types import BYPASS, NAME, generation, is_old
 
 _MODES: Final = {"auto": "AUTO", "none": "NONE", "any": "ANY"}
+_ABILITY: Final = {"image": "images", "document": "documents"}  # a media kind's name among `base.ABILITIES`
 _NAME_MAX: Final = 128
 _NAME_START: Final = frozenset(string.ascii_letters + "_")
 _NAME_CHARS: Final = frozenset(string.ascii_letters + string.digits + "_.:-")
@@ -181,7 +182,7 @@ class _Contents:
         return {"functionResponse": told}
 
     def _media(self, media: Media) -> Json:
-        if self._abilities is not None and media.kind not in self._abilities:
+        if self._abilities is not None and _ABILITY.get(media.kind, media.kind) not in self._abilities:
             raise CannotCarry(f"the model takes no {media.kind}", param="messages")
         if media.detail not in (None, "auto"):
             self._dropped.append("media.detail")
