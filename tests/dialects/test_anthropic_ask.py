@@ -9,6 +9,7 @@ import pytest
 
 from headgate.core.errors import InvalidRequest
 from headgate.dialects.anthropic_messages import ANTHROPIC
+from headgate.dialects.foreign import Foreign, wrap_foreign
 from tests.dialects import anthropic_sdk as sdk
 from tests.dialects.anthropic_bodies import HI, NEW, OLD, raw
 from tests.support.chat_strategies import PNG
@@ -118,6 +119,36 @@ def test_settings_of_a_prompt_yield_to_a_model_that_refuses_them() -> None:
     spliced = json.loads(ANTHROPIC.splice_request(body, own, NEW))
     assert spliced["temperature"] == 1
     assert "top_p" not in spliced
+
+
+def loop(signature: str, data: str, **fields: Any) -> bytes:
+    content = [
+        {"type": "thinking", "thinking": "hm", "signature": signature},
+        {"type": "redacted_thinking", "data": data},
+        {"type": "tool_use", "id": "t1", "name": "f", "input": {"x": 1.50}},
+    ]
+    turns = [HI, {"role": "assistant", "content": content}, {"role": "assistant", "content": content[:1]}, HI]
+    return raw(messages=turns, **fields)
+
+
+def test_what_others_signed_is_not_sent_to_anthropic() -> None:
+    mark = wrap_foreign(Foreign("google", signature="S", call="t1"))
+    body = loop(mark, mark, thinking={"type": "enabled", "budget_tokens": 1024}, x=1)
+    out = json.loads(ANTHROPIC.splice_request(body, ANTHROPIC.ask(body, None, False), NEW))
+    assert "thinking" not in out
+    assert out["x"] == 1
+    assert [turn["role"] for turn in out["messages"]] == ["user", "assistant", "user"]
+    assert [block["type"] for block in out["messages"][1]["content"]] == ["tool_use"]
+    adaptive = loop(mark, mark, thinking={"type": "adaptive"})
+    out = json.loads(ANTHROPIC.splice_request(adaptive, ANTHROPIC.ask(adaptive, None, False), NEW))
+    assert out["thinking"] == {"type": "adaptive"}
+
+
+def test_what_anthropic_signed_and_texts_that_look_like_a_mark_stay() -> None:
+    mark = wrap_foreign(Foreign("google", signature="S"))
+    told = [{"role": "user", "content": mark}, {"role": "user", "content": [{"type": "text", "text": mark}]}]
+    for body in (loop("c2ln", "cmVk"), loop("x" + mark, "y"), raw(messages=told)):
+        assert ANTHROPIC.splice_request(body, ANTHROPIC.ask(body, None, False), NEW) is body
 
 
 CACHED = [{"type": "text", "text": "own", "cache_control": {"type": "ephemeral"}}]

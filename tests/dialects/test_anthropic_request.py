@@ -105,7 +105,7 @@ def test_sampling_goes_to_old_models_only() -> None:
 def test_what_has_no_place_is_named() -> None:
     said = chat(seed=1, presence_penalty=0.5, frequency_penalty=0, logprobs=0, user="u" * 300, stop=[" ", "END"])
     body, dropped = written(said)
-    assert dropped == ["stop", "user", "seed", "presence_penalty", "logprobs"]
+    assert dropped == ["stop", "user", "seed", "presence_penalty", "frequency_penalty", "logprobs"]
     assert body["stop_sequences"] == ["END"]
     assert refused(chat(n=2)) == "n"
     assert written(chat(n=1))[1] == []

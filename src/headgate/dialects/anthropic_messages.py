@@ -8,30 +8,29 @@ from typing import Final, cast
 import msgspec
 
 from headgate.core.chat import ChatRequest, Frame
-from headgate.core.errors import HeadgateError, InvalidRequest, UpstreamError
+from headgate.core.errors import HeadgateError, UpstreamError
 from headgate.core.stages import Asked
-from headgate.core.types import Header, Json, as_object
-from headgate.dialects import anthropic_errors, anthropic_patch, anthropic_read, anthropic_request
+from headgate.core.types import Header, Json
+from headgate.dialects import anthropic_errors, anthropic_patch, anthropic_read, anthropic_request, anthropic_splice
 from headgate.dialects.anthropic_answer import StreamReader, WholeReader
 from headgate.dialects.anthropic_models import takes_sampling
 from headgate.dialects.anthropic_types import NAME, Ask, AskBlock, ask_decoder
 from headgate.dialects.anthropic_write import StreamWriter, WholeWriter
 from headgate.dialects.base import (
     EXTRA_FIELD,
-    JSON_DEPTH_MAX,
     AnswerMeta,
     AnswerReader,
     AnswerWriter,
     Carried,
     Read,
     Sent,
-    limit_depth,
+    check_depth,
     splice_top_level,
 )
-from headgate.dialects.openai_types import fields_decoder, invalid_body
+from headgate.dialects.foreign import MARK_BYTES
+from headgate.dialects.openai_types import invalid_body
 
 _SAMPLING: Final = ("temperature", "top_p", "top_k")
-_list_decoder: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _encode: Final = msgspec.json.encode
 
 
@@ -48,8 +47,7 @@ class AnthropicMessages:
             if not body.isascii():
                 body.decode()  # the typed reading skips strings that it does not need
             ask = ask_decoder.decode(body)
-            if body.count(b"[") + body.count(b"{") > JSON_DEPTH_MAX:
-                limit_depth(body, msgspec.json.decode(body))
+            check_depth(body)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise invalid_body(error) from error
         chars = _chars(ask.system)
@@ -72,18 +70,7 @@ class AnthropicMessages:
 
     def add_prompt(self, asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> bytes:
         """See `Dialect.add_prompt`. Settings that this dialect has no place for (seed, penalties) are left out."""
-        fields = fields_decoder.decode(asked.body)
-        changes: dict[str, bytes | None] = {}
-        system = [text for role, text in messages if role == "system"]
-        turns = [{"role": role, "content": text} for role, text in messages if role != "system"]
-        if system:
-            changes["system"] = _join_system(system, fields.get("system"))
-        if turns:
-            own = _list_decoder.decode(fields["messages"])
-            changes["messages"] = _encode([*turns, *own])
-        if settings:
-            changes |= _fill(fields, settings)
-        return splice_top_level(asked.body, changes) if changes else asked.body
+        return anthropic_splice.add_prompt(asked.body, messages, settings)
 
     def read_request(self, body: bytes, stream: bool) -> Read:
         """See `Dialect.read_request`."""
@@ -94,14 +81,19 @@ class AnthropicMessages:
         return anthropic_request.write_request(chat, model, abilities)
 
     def splice_request(self, body: bytes, asked: Asked, model: str) -> bytes:
-        """See `Dialect.splice_request`. Sampling parameters that a prompt's settings filled in, not the client, are
-        taken out again for a model that refuses them; what the client itself said is its own business."""
+        """See `Dialect.splice_request`. Two things more are taken out: sampling parameters that a prompt's settings
+        filled in, not the client, where the model refuses them; and thinking blocks that carry what other vendors
+        signed, which Anthropic refuses."""
         changes: dict[str, bytes | None] = {}
+        ask = cast("Ask", asked.document)
         if model != asked.model:
             changes["model"] = _encode(model)
         if body is not asked.body and not takes_sampling(model):
-            ask = cast("Ask", asked.document)
-            changes |= {name: None for name in _SAMPLING if getattr(ask, name) is None and _mentions(body, name)}
+            changes |= {
+                name: None for name in _SAMPLING if getattr(ask, name) is None and b'"%b"' % name.encode() in body
+            }
+        if MARK_BYTES in body:
+            changes |= anthropic_splice.without_foreign(body)
         return splice_top_level(body, changes) if changes else body
 
     def request_target(self, model: str, stream: bool) -> str:
@@ -150,40 +142,6 @@ def _chars(content: str | list[AskBlock] | dict[str, msgspec.Raw] | None) -> int
         if block.content is not None:
             total += _chars(block.content)
     return total
-
-
-def _mentions(body: bytes, name: str) -> bool:
-    return b'"%b"' % name.encode() in body
-
-
-def _join_system(texts: list[str], own: msgspec.Raw | None) -> bytes:
-    """The prompt's system texts before the client's own, whose blocks keep their exact bytes."""
-    text = "\n\n".join(texts)
-    first = bytes(own or b"null").lstrip()[:1]
-    if own is not None and first == b"[":
-        return _encode([{"type": "text", "text": text}, *_list_decoder.decode(own)])
-    if own is not None and first == b'"' and (said := msgspec.json.decode(own, type=str)):
-        return _encode(f"{text}\n\n{said}")
-    return _encode(text)
-
-
-def _fill(fields: dict[str, msgspec.Raw], settings: Mapping[str, Json]) -> dict[str, bytes | None]:
-    """Settings as fields of the body, where the client said nothing. Raises InvalidRequest for a value of no use."""
-    chat = _settings(settings)
-    wire = anthropic_request.write_settings(chat, "", None, {})
-    wire |= {name: value for name in (*_SAMPLING, "max_tokens") if (value := getattr(chat, name)) is not None}
-    changes: dict[str, bytes | None] = {name: _encode(value) for name, value in wire.items() if name not in fields}
-    if "output_config" in fields and "output_config" in wire:
-        said = as_object(msgspec.json.decode(fields["output_config"])) or {}
-        changes["output_config"] = _encode({**(as_object(wire["output_config"]) or {}), **said})
-    return changes
-
-
-def _settings(settings: Mapping[str, Json]) -> ChatRequest:
-    try:
-        return msgspec.convert({"messages": [], **settings}, ChatRequest)
-    except msgspec.ValidationError as error:
-        raise InvalidRequest(f"a setting of the prompt does not fit: {error}") from error
 
 
 ANTHROPIC: Final = AnthropicMessages()

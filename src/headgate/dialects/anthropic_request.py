@@ -80,8 +80,7 @@ def write_settings(chat: ChatRequest, model: str, abilities: frozenset[str] | No
     if output:
         body["output_config"] = output
     for name in _NO_PLACE:
-        value = getattr(chat, name)
-        if value is not None and (value != 0 or not name.endswith("penalty")):
+        if getattr(chat, name) is not None:
             dropped[name] = None
     return body
 
