@@ -19,6 +19,8 @@ from tests.support.world import ManualClock, run
 from tests.wire.peers import until
 from tests.wire.provider import OK, STREAM, Play, Wire, fetch, outbound, provider
 
+pytestmark = pytest.mark.usefixtures("both_loops")
+
 LIMITS = ClientLimits(header_bytes=4096, body_bytes=1_000_000, buffer_bytes=65536, connections=4, idle_connections=2)
 
 

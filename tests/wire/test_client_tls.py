@@ -17,6 +17,8 @@ from headgate.wire.resolver import Resolver
 from tests.support.world import ManualClock, run
 from tests.wire.provider import OK, Provider, Wire, fetch, outbound, provider
 
+pytestmark = pytest.mark.usefixtures("both_loops")
+
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, str]:

@@ -17,6 +17,8 @@ from headgate.wire.server import HttpServer
 from tests.support.world import ManualClock, run
 from tests.wire.peers import TEXT, Scripted, post, served, until
 
+pytestmark = pytest.mark.usefixtures("both_loops")
+
 
 def test_pipelined_requests_are_answered_one_at_a_time_in_order() -> None:
     running = 0

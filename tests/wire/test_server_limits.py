@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from headgate.core.errors import Overloaded
 from headgate.wire.exchange import Exchange
 from headgate.wire.limits import ServerLimits
 from headgate.wire.request import Request
 from tests.support.world import ManualClock, run
 from tests.wire.peers import TEXT, Raw, post, served, until
+
+pytestmark = pytest.mark.usefixtures("both_loops")
 
 SMALL = ServerLimits(header_s=10, body_s=30, body_rate=1000, idle_s=75, write_s=5, linger_s=2)
 
