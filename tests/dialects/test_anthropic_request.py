@@ -415,7 +415,7 @@ OURS = Says(
 )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(request=chat_requests(OURS), model=st.sampled_from([OLD, "claude-opus-4-6", "claude-haiku-4-5"]))
 def test_nothing_is_lost_there_and_back(request: ChatRequest, model: str) -> None:
     carried = ANTHROPIC.write_request(request, model, None)
