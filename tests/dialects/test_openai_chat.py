@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headgate.core.chat import Begin, Frame, ReasoningDelta, RefusalDelta, TextDelta, ToolArgs
@@ -17,6 +17,7 @@ from headgate.dialects.base import AnswerMeta, Sent
 from headgate.dialects.openai_chat import OPENAI
 from tests.dialects.openai_sdk import check_request, check_stream
 
+some = settings(max_examples=60, derandomize=True, deadline=None)
 META = AnswerMeta(call_id="call_1", model="asked", created_s=5)
 USER: dict[str, Any] = {"role": "user", "content": "hi"}
 
@@ -132,6 +133,7 @@ _json = st.recursive(
 )
 
 
+@some
 @given(
     st.dictionaries(st.text(max_size=8), _json, max_size=4),
     st.booleans(),

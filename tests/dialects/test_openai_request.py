@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from headgate.core.chat import (
     ChatRequest,
@@ -28,6 +28,7 @@ from headgate.dialects.openai_chat import OPENAI
 from tests.dialects.openai_sdk import check_request
 from tests.support.chat_strategies import EVERYTHING, PDF, PNG, WAV, chat_requests, same_turns
 
+some = settings(max_examples=60, derandomize=True, deadline=None)
 # token probabilities have no way back through another vendor's answer: they are named, not carried
 SAYS = replace(EVERYTHING, logprobs=False)
 REAL = replace(SAYS, signed_by=None, call_signatures=False)
@@ -56,6 +57,7 @@ def plain(*parts: Any, **fields: Any) -> ChatRequest:
 # -- round trips --------------------------------------------------------------------------------------------------
 
 
+@some
 @given(chat_requests(SAYS))
 def test_round_trip_loses_nothing(chat: ChatRequest) -> None:
     carried = OPENAI.write_request(chat, "m", None)
@@ -65,6 +67,7 @@ def test_round_trip_loses_nothing(chat: ChatRequest) -> None:
     assert same_turns(back.chat) == same_turns(chat)
 
 
+@some
 @given(chat_requests(REAL))
 def test_written_bodies_are_valid_by_the_sdk(chat: ChatRequest) -> None:
     body, dropped = write(chat)
@@ -74,6 +77,7 @@ def test_written_bodies_are_valid_by_the_sdk(chat: ChatRequest) -> None:
     assert ("stream_options" in body) == chat.stream
 
 
+@some
 @given(chat_requests(REAL))
 def test_written_bodies_are_ones_we_accept(chat: ChatRequest) -> None:
     asked = OPENAI.ask(OPENAI.write_request(chat, "m", None).body, None, False)

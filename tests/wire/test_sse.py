@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headgate.wire.sse import SseParser, parse
 
+some = settings(max_examples=60, derandomize=True, deadline=None)
 NEWLINES = (b"\n", b"\r\n", b"\r")
 EVENTS = [
     (b"", b'{"a":1}'),
@@ -60,6 +61,7 @@ _events = st.lists(
 )
 
 
+@some
 @given(_events, st.sampled_from(NEWLINES), st.data())
 def test_any_chunking(events: list[tuple[bytes, bytes]], newline: bytes, data: st.DataObject) -> None:
     wire = spell(events, newline)
@@ -68,6 +70,7 @@ def test_any_chunking(events: list[tuple[bytes, bytes]], newline: bytes, data: s
     assert read([wire[a:b] for a, b in itertools.pairwise(edges)]) == (events, wire)
 
 
+@some
 @given(st.lists(st.sampled_from([b"data: x", b"\n", b"\r", b"\r\n", b"event: e", b":c", b"data", b"\xef\xbb\xbf"])))
 def test_no_byte_is_lost_whatever_comes(pieces: list[bytes]) -> None:
     assert read(pieces)[1] == b"".join(pieces)
