@@ -322,6 +322,13 @@ def test_spend_by_key(store: CallStore) -> None:
     assert store.spent_since(start)["a"] == Spend(start, 2.0, 1, 0, 380)
 
 
+def test_what_an_aborted_call_cost_is_unknown(store: CallStore) -> None:
+    store.write(batch([in_flight(1)]))
+    store.abort("w.1")
+    for since_ns in (0, NOON - 1):
+        assert store.spent_since(since_ns)["key_1"] == Spend(since_ns, 0.0, 1, 1, 0)
+
+
 def test_spend_from_the_middle_of_a_day(store: CallStore) -> None:
     store.write(batch([record(1, NOON - SECOND), record(2, NOON), record(3, NOON + DAY_NS)]))
     assert store.spent_since(NOON)["key_1"] == Spend(NOON, 0.5, 2, 0, 760)
@@ -352,6 +359,13 @@ def test_spend_outlives_the_records(open_store: Callable[[], CallStore]) -> None
     assert store.spent_since(0)["key_1"].calls == 7
     store.retain(NOON, Retention(calls_days=2, bodies_days=2))
     assert open_store().spent_since(0)["key_1"].calls == 7
+
+
+def test_gaps_go_with_the_records_of_their_time(store: CallStore) -> None:
+    old, new = GapRecord(NOON - 9 * DAY_NS, NOON - 9 * DAY_NS, 1, "old"), GapRecord(NOON, NOON, 1, "new")
+    store.write(batch([], end=100, gaps=[old, new]))
+    store.retain(NOON, Retention(3, 3))
+    assert store.gaps(0, FOREVER) == [new]
 
 
 def test_nothing_is_dropped_twice(store: CallStore) -> None:

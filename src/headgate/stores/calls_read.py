@@ -20,8 +20,8 @@ from headgate.stores.calls_schema import DAY_NS, INDEX_FILE, connect, day_of, da
 LIMIT_MAX = 1000
 
 _SPEND_OF_CALLS = (
-    "SELECT key_id, total(cost_usd), count(*), sum(cost_usd IS NULL AND tokens IS NOT NULL), "
-    "coalesce(sum(tokens), 0) FROM calls "
+    "SELECT key_id, total(cost_usd), count(*), "
+    "sum(cost_usd IS NULL AND (tokens IS NOT NULL OR outcome = 'aborted')), coalesce(sum(tokens), 0) FROM calls "
     "WHERE received_ns >= ? AND outcome <> 'in_flight' AND key_id <> '' GROUP BY key_id"
 )
 _SPEND_OF_DAY = "SELECT key_id, usd, calls, unpriced, tokens FROM spend"

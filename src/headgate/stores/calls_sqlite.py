@@ -27,6 +27,7 @@ from headgate.stores.calls_schema import (
     INDEX_STEPS,
     day_of,
     day_path,
+    day_start,
     days,
     drop_file,
     open_file,
@@ -144,7 +145,10 @@ class SqliteCalls:
         return count
 
     def retain(self, now_ns: int, retention: Retention) -> int:
-        """Drop files of days that are too old; how many. What keys spent in them is kept. Raises StoreUnavailable."""
+        """Drop files of days that are too old; how many. What keys spent in them is kept, gaps of then are not.
+
+        Raises StoreUnavailable.
+        """
         dropped = 0
         kept_calls = day_of(now_ns - retention.calls_days * DAY_NS)
         kept_bodies = day_of(now_ns - min(retention.bodies_days, retention.calls_days) * DAY_NS)
@@ -158,6 +162,8 @@ class SqliteCalls:
                     self._keep_spend(day)
                     _close(self._days.pop(day, None))
                     dropped += drop_file(day_path(self._folder, "calls", day))
+            with transaction(self._index):
+                self._index.execute("DELETE FROM gaps WHERE until_ns < ?", (day_start(kept_calls),))
         return dropped
 
     def _write_day(self, day: str, batch: CallBatch, part: list[Kept]) -> None:
@@ -298,7 +304,7 @@ def _spend(records: Sequence[CallRecord]) -> list[tuple[object, ...]]:
             total = sums[record.key_id] = [0.0, 0, 0, 0]
         total[0] += record.cost_usd or 0.0
         total[1] += 1
-        total[2] += record.cost_usd is None and tokens is not None
+        total[2] += record.cost_usd is None and (tokens is not None or record.outcome == "aborted")
         total[3] += tokens or 0
     return [(key_id, tenants[key_id], *total) for key_id, total in sums.items()]
 
