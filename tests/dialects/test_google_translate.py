@@ -592,7 +592,20 @@ def test_media_that_cannot_be_read_are_refused() -> None:
             write(said(media), model)
     with pytest.raises(CannotCarry, match="takes no image"):
         write(said(Media("image/png", data=PNG)), abilities=frozenset({"tools"}))
-    write(said(Media("image/png", data=PNG)), abilities=frozenset({"image"}))
+    write(said(Media("image/png", data=PNG)), abilities=frozenset({"images"}))
+    write(said(Media("video/mp4", data=PNG, kind="video")), abilities=frozenset({"tools"}))
+
+
+def test_what_the_model_is_known_not_to_do_is_refused_or_dropped() -> None:
+    with pytest.raises(CannotCarry, match="call tools"):
+        write(said(Text("x"), tools=[Tool("f")]), abilities=frozenset({"json_schema"}))
+    with pytest.raises(CannotCarry, match="JSON schema"):
+        write(said(Text("x"), json_format=JsonFormat(schema={})), abilities=frozenset({"tools"}))
+    chat = said(Text("x"), temperature=0.5, top_p=None, reasoning=ReasoningRequest(effort="low"), max_tokens=5)
+    carried = GOOGLE.write_request(chat, MODEL, frozenset({"tools"}))
+    assert check_request(carried.body)["generationConfig"] == {"maxOutputTokens": 5}
+    assert carried.dropped == ["reasoning", "temperature"]
+    assert chat.temperature == 0.5  # the caller's request is not touched: another target may be asked next
 
 
 def test_media_types_nobody_told_are_guessed() -> None:

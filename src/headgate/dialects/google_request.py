@@ -40,7 +40,7 @@ def ask(body: bytes, path_model: str | None, path_stream: bool) -> Asked:
         _measure(asked, config)
     extra = document.headgate
     if extra is not None:
-        asked.variables = as_object(extra.variables)
+        asked.variables = extra.variables
         asked.channel = extra.channel
         asked.body = splice_top_level(body, {"headgate": None})
     return asked

@@ -10,6 +10,8 @@ from typing import Final
 
 import msgspec
 
+from headgate.dialects.base import Extra
+
 NAME: Final = "google"
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
@@ -40,13 +42,6 @@ class AskConfig(msgspec.Struct, gc=False):
     count_snake: int | None = msgspec.field(default=None, name="candidate_count")
 
 
-class AskExtra(msgspec.Struct):
-    """The `headgate` extra field."""
-
-    variables: dict[str, object] | None = None
-    channel: str | None = None
-
-
 class AskBody(msgspec.Struct, gc=False):
     """A request body, as far as `ask` looks."""
 
@@ -57,7 +52,7 @@ class AskBody(msgspec.Struct, gc=False):
     config_camel: AskConfig | None = msgspec.field(default=None, name="generationConfig")
     config_snake: AskConfig | None = msgspec.field(default=None, name="generation_config")
     model: str | None = None
-    headgate: AskExtra | None = None
+    headgate: Extra | None = None
 
 
 class SaidCall(msgspec.Struct, gc=False):

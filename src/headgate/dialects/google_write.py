@@ -16,7 +16,8 @@ from headgate.dialects.google_config import write_config
 from headgate.dialects.google_types import BYPASS, NAME, generation, is_old
 
 _MODES: Final = {"auto": "AUTO", "none": "NONE", "any": "ANY"}
-_ABILITY: Final = {"image": "images", "document": "documents"}  # a media kind's name among `base.ABILITIES`
+# a media kind's name among `base.ABILITIES`; nobody states whether a model takes the others
+_ABILITY: Final = {"image": "images", "document": "documents", "audio": "audio"}
 _NAME_MAX: Final = 128
 _NAME_START: Final = frozenset(string.ascii_letters + "_")
 _NAME_CHARS: Final = frozenset(string.ascii_letters + string.digits + "_.:-")
@@ -45,6 +46,8 @@ _ENDINGS: Final = {
 def write_request(chat: ChatRequest, model: str, abilities: frozenset[str] | None) -> Carried:
     """See `Dialect.write_request`. Raises CannotCarry."""
     dropped: list[str] = []
+    if abilities is not None:
+        chat = _within(chat, abilities, dropped)
     body: JsonObject = {"contents": _Contents(model, abilities, dropped).write(chat.messages)}
     system: list[Json] = [{"text": part.text} for part in _system(chat, dropped) if part.text]
     if system:
@@ -63,6 +66,22 @@ def write_request(chat: ChatRequest, model: str, abilities: frozenset[str] | Non
     if chat.user is not None:
         dropped.append("user")
     return Carried(msgspec.json.encode(body), list(dict.fromkeys(dropped)))
+
+
+def _within(chat: ChatRequest, abilities: frozenset[str], dropped: list[str]) -> ChatRequest:
+    """The request without settings that the model is known not to take. Raises CannotCarry where its meaning goes."""
+    if chat.tools and "tools" not in abilities:
+        raise CannotCarry("the model cannot call tools", param="tools")
+    if chat.json_format is not None and chat.json_format.schema is not None and "json_schema" not in abilities:
+        raise CannotCarry("the model cannot be held to a JSON schema", param="json_format")
+    lost: list[str] = []
+    if "reasoning" not in abilities:
+        lost.append("reasoning")
+    if "sampling" not in abilities:
+        lost += ["temperature", "top_p", "top_k"]
+    lost = [name for name in lost if getattr(chat, name) is not None]
+    dropped.extend(lost)
+    return msgspec.structs.replace(chat, **dict.fromkeys(lost)) if lost else chat
 
 
 def _system(chat: ChatRequest, dropped: list[str]) -> list[Text]:
@@ -182,7 +201,8 @@ class _Contents:
         return {"functionResponse": told}
 
     def _media(self, media: Media) -> Json:
-        if self._abilities is not None and _ABILITY.get(media.kind, media.kind) not in self._abilities:
+        ability = _ABILITY.get(media.kind)
+        if ability is not None and self._abilities is not None and ability not in self._abilities:
             raise CannotCarry(f"the model takes no {media.kind}", param="messages")
         if media.detail not in (None, "auto"):
             self._dropped.append("media.detail")
