@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from headgate.core.errors import ConfigError
 from headgate.guardrails import compile_guardrail, loading
 from headgate.guardrails.check import Check
+from headgate.registry import read_yaml
 from tests.guardrails.build import artifact, chat, grounded, policy, record
 from tests.support.world import run
 
@@ -142,3 +143,29 @@ def test_a_check_that_breaks_down_is_on_record(monkeypatch: pytest.MonkeyPatch, 
     else:
         assert run(under.screen_input(at)).body == at.body
     assert [(v.rule, v.action) for v in record(at).verdicts] == [("breaking.error", on_error)]
+
+
+YAML = """\
+on_error: allow
+rules:
+  - check: email
+    on: [input]
+    action: redact
+  - name: project
+    check: pattern
+    pattern: 'project x\\d{1,4}'
+    action: flag
+    max_length: 4
+"""
+
+
+def test_a_file_as_people_write_it_names_the_line_of_its_mistake() -> None:
+    tree = next(read_yaml(YAML, "guardrails/pii.yaml"))
+    content = tree.value
+    assert isinstance(content, dict)
+    made = artifact(content, file="guardrails/pii.yaml", lines=tree.lines)
+    with pytest.raises(ConfigError, match=r"^guardrails/pii\.yaml:10: max_length is out of range"):
+        compile_guardrail(made)
+    tree = next(read_yaml(YAML.replace("max_length: 4", "max_length: 20"), "guardrails/pii.yaml"))
+    under = compile_guardrail(artifact(cast("dict[str, Any]", tree.value)))
+    assert b"[email]" in run(under.screen_input(grounded(chat("a@b.io")))).body
