@@ -72,7 +72,7 @@ def test_a_wrong_variable_is_named_and_never_shown(variables: dict[str, object],
         (
             "temperature: 0.2",
             "temprature: 0.2",
-            "support.yaml:13: unknown field `temprature` (one of: temperature, top_p",
+            "support.yaml:14: unknown field `temprature` (one of: temperature, top_p",
         ),
         ("type: object", "type: strong", "support.yaml:7: `inputs` is not the JSON Schema of an object"),
         ("{type: string, maxLength: 20}", "{type: strong}", "support.yaml:7: not a valid JSON Schema"),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from types import TracebackType
 
 from headgate.admission.files import KeySource
-from headgate.admission.keys import KeyRing
+from headgate.admission.keys import KeyRing, well_formed
 from headgate.admission.limits import Meter, Taken, limited
-from headgate.core.errors import Forbidden
+from headgate.core.errors import Forbidden, Unauthenticated
 from headgate.core.ports import Clock, TimerHandle
 from headgate.core.record import CallRecord
-from headgate.core.stages import Admitted, Call, Funded, Planned, Selected
+from headgate.core.stages import Admitted, Call, Funded, KeyInfo, Planned, Selected
 from headgate.core.types import Usage, money
 
 UNSETTLED_MAX = 10_000
@@ -37,7 +37,7 @@ class Admission:
 
         The record knows key and tenant from here on.
         """
-        info = self._ring.find(call.credential, call.received_ns)
+        info = self._find(call)
         record = call.record
         record.key_id = info.id
         record.tenant = info.tenant
@@ -45,6 +45,15 @@ class Admission:
         if meter is not None:
             meter.admit(self._clock.monotonic_ns(), call.received_ns)
         return Admitted(call, info)
+
+    def _find(self, call: Call) -> KeyInfo:
+        """The key shown. One that is unknown may have been made just now: look at what is published before refusing."""
+        try:
+            return self._ring.find(call.credential, call.received_ns)
+        except Unauthenticated:
+            if call.credential is None or not well_formed(call.credential) or not self.refresh():
+                raise
+        return self._ring.find(call.credential, call.received_ns)
 
     def reserve(self, planned: Planned) -> Reservation:
         """Holds the worst case until the block is left. Raises Forbidden, LimitExceeded, BudgetExceeded."""

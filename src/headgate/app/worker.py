@@ -48,7 +48,7 @@ class Worker:
         self.journal = LocalJournal(
             str(state / JOURNAL_FOLDER), "worker", clock, entropy, self._background.submit, settings
         )
-        self.transport = HttpTransport(clock, ca_file=config.ca_file)
+        self.transport = HttpTransport(clock, ca_file=None if config.ca_file is None else str(config.ca_file))
         gate = Gate()
         gate.telemetry = Telemetry(self.journal, clock, [self.admission.correct])
         gate.admission = self.admission
@@ -57,9 +57,13 @@ class Worker:
         gate.retrieval = Retrieval()
         gate.guardrails = Guardrails()
         gate.routing = Routing(self.transport, clock, entropy, DIALECTS)
-        self.plane = DataPlane(gate, lambda: snapshot, CallIds(clock, entropy), clock, self.admission)
+        self.plane = DataPlane(gate, lambda: snapshot, CallIds(clock, entropy), clock, DIALECTS, self._not_ready)
         self.server = HttpServer(self.plane, ServerLimits(), clock)
         self.admission.watch()
+
+    def _not_ready(self) -> str | None:
+        """Why no more calls are wanted, for `/readyz`."""
+        return "draining" if self.server.draining else self.admission.trouble
 
     async def close(self) -> None:
         """Let calls under way finish, then end the journal."""

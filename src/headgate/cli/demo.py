@@ -16,7 +16,7 @@ import urllib.request
 from collections.abc import Generator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -30,6 +30,9 @@ START_S = 20.0
 CALL_S = 30.0
 DAY_S = 86_400
 SAID = "Does the kettle switch itself off? Write to me at ada@example.com."
+
+
+Running: TypeAlias = "subprocess.Popen[bytes]"
 
 
 class Try(msgspec.Struct, frozen=True):
@@ -108,7 +111,7 @@ def _simulator(port: int) -> Generator[None, None, None]:
 
 
 @contextlib.contextmanager
-def _gateway(options: argparse.Namespace) -> Generator[subprocess.Popen[bytes], None, None]:
+def _gateway(options: argparse.Namespace) -> Generator[Running, None, None]:
     folder = files("headgate") / "data" / "demo"
     text = (folder / "headgate.yaml").read_text().replace(f":{SIMULATOR_PORT}/", f":{options.simulator_port}/")
     options.state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -123,9 +126,7 @@ def _gateway(options: argparse.Namespace) -> Generator[subprocess.Popen[bytes], 
 
 
 @contextlib.contextmanager
-def _process(
-    name: str, arguments: list[str], environment: dict[str, str]
-) -> Generator[subprocess.Popen[bytes], None, None]:
+def _process(name: str, arguments: list[str], environment: dict[str, str]) -> Generator[Running, None, None]:
     """A headgate command as a process of its own; it is stopped, and waited for, at the end."""
     program = [sys.executable, "-m", "headgate.cli", *arguments]
     with subprocess.Popen(program, env=environment, stdin=subprocess.DEVNULL) as process:  # noqa: S603 - ourselves
@@ -140,7 +141,7 @@ def _process(
                 process.kill()
 
 
-def _await(process: subprocess.Popen[bytes], name: str, ready: Any) -> None:
+def _await(process: Running, name: str, ready: Any) -> None:
     deadline = time.monotonic() + START_S
     while not ready():
         if process.poll() is not None:

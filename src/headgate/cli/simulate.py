@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 
 from headgate.cli.commands import Commands
-from headgate.simulator import CATALOGUE, SimulatorSettings
+from headgate.cli.tables import table
+from headgate.core.errors import ConfigError
+from headgate.simulator import CATALOGUE, Simulator, SimulatorSettings
 from headgate.simulator import run as run_simulator
 
 
@@ -27,11 +29,30 @@ def register(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C."""
     if options.list_faults:
-        for fault in CATALOGUE:
-            print(f"{fault.name:24} {fault.summary}")
+        print(table(["SHAPE", "WHAT HAPPENS"], [[fault.name, fault.summary] for fault in CATALOGUE.values()]))
         return 0
     settings = SimulatorSettings(
-        host=options.host, port=options.port, seed=options.seed, ttft_ms=options.ttft_ms,
-        interval_ms=options.interval_ms, faults=tuple(options.fault),
-    )  # fmt: skip
-    return run_simulator(settings)
+        host=options.host,
+        port=options.port,
+        seed=options.seed,
+        first_s=options.ttft_ms / 1000,
+        interval_s=options.interval_ms / 1000,
+        faults=tuple(options.fault),
+    )
+    try:
+        run_simulator(settings, _tell)
+    except ValueError as error:
+        raise ConfigError("--fault", str(error), "[VENDOR:]SHAPE[@SHARE]; --list-faults lists the shapes") from error
+    except OSError as error:
+        wrong = f"cannot listen: {error.strerror}"
+        raise ConfigError(
+            f"{options.host}:{options.port}", wrong, "another --port, or stop what listens there"
+        ) from error
+    return 0
+
+
+def _tell(simulator: Simulator) -> None:
+    print(
+        f"OpenAI, Anthropic and Google are played on {simulator.url}; any key that begins with sim- is good.",
+        flush=True,
+    )

@@ -42,6 +42,7 @@ def configured(options: argparse.Namespace) -> Config:
 def run(options: argparse.Namespace) -> int:
     """Serve."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # a migration that goes well is no news
     config = configured(options)
     return up(config, lambda address: banner(config, address))
 

@@ -39,7 +39,7 @@ class Clock(Protocol):
         """Run `callback` on the event loop after `delay_s` seconds."""
         ...
 
-    async def sleep(self, delay_s: float) -> None:
+    async def sleep(self, delay_s: float, /) -> None:
         """Wait `delay_s` seconds."""
         ...
 
@@ -47,7 +47,7 @@ class Clock(Protocol):
 class Entropy(Protocol):
     """Randomness."""
 
-    def bytes(self, count: int) -> bytes:
+    def bytes(self, count: int, /) -> bytes:
         """`count` bytes fit for secrets."""
         ...
 

@@ -1,6 +1,7 @@
 """What happened: the record of every call, from the first byte of the request to a row that can be asked for."""
 
 from headgate.telemetry.explain import explain
+from headgate.telemetry.handlers import handlers
 from headgate.telemetry.journal import JournalSettings, LocalJournal, lock_alive
 from headgate.telemetry.keeper import JournalState, Keeper
 from headgate.telemetry.metrics import Metrics
@@ -30,6 +31,7 @@ __all__ = [
     "Telemetry",
     "explain",
     "fold",
+    "handlers",
     "lock_alive",
     "percentile",
 ]
