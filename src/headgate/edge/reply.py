@@ -170,7 +170,8 @@ class ClientReply:
         call = self._call
         record = call.record
         wants_usage = self._asked().wants_usage if record.stream else True
-        return AnswerMeta(call.id, record.model_asked, call.received_ns // 1_000_000_000, wants_usage)
+        origin = record.target_dialect or self._surface.dialect
+        return AnswerMeta(call.id, record.model_asked, call.received_ns // 1_000_000_000, wants_usage, origin)
 
     def _asked(self) -> Asked:
         call = self._call
