@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from headgate.core.chat import (
     ChatRequest,
@@ -24,7 +26,9 @@ from headgate.core.chat import (
     ToolResult,
 )
 from headgate.core.errors import CannotCarry, InvalidRequest
+from headgate.dialects import DIALECTS
 from headgate.dialects.openai_chat import OPENAI
+from headgate.simulator.openai_rules import validate
 from tests.dialects.openai_sdk import check_request
 from tests.support.chat_strategies import EVERYTHING, PDF, PNG, WAV, chat_requests, same_turns
 
@@ -84,6 +88,51 @@ def test_written_bodies_are_ones_we_accept(chat: ChatRequest) -> None:
     assert (asked.model, asked.stream, asked.max_tokens, asked.choices) == (
         "m", chat.stream, chat.max_tokens, chat.n or 1,
     )  # fmt: skip
+
+
+@some
+@given(chat_requests(REAL), st.sampled_from(["gpt-4o", "gpt-4.1-mini", "gpt-5", "gpt-5.5", "gpt-6-luna", "o3"]))
+def test_written_bodies_hold_before_the_strict_simulator(chat: ChatRequest, model: str) -> None:
+    validate(json.loads(OPENAI.write_request(chat, model, None).body))
+
+
+@some
+@given(chat_requests(replace(REAL, many=False)), st.sampled_from(["anthropic", "google"]), st.booleans())
+def test_so_do_bodies_of_other_clients(chat: ChatRequest, client: str, thinking: bool) -> None:
+    model = {"anthropic": "claude-sonnet-4-5", "google": "gemini-3-pro-preview"}[client]
+    with contextlib.suppress(CannotCarry):
+        body = DIALECTS[client].write_request(chat, model, None).body
+        told = DIALECTS[client].read_request(body, chat.stream).chat
+        validate(json.loads(OPENAI.write_request(told, "o4-mini" if thinking else "gpt-4o", None).body))
+
+
+@pytest.mark.parametrize(
+    ("model", "missing"),
+    [
+        ("gpt-4o", {"reasoning_effort"}),
+        ("ft:gpt-4o:acme", {"reasoning_effort"}),
+        ("gpt-5", {"temperature", "presence_penalty"}),
+        ("openai/gpt-5-mini", {"temperature", "presence_penalty"}),
+        ("gpt-5-chat-latest", {"reasoning_effort"}),
+        ("gpt-5.1", set()),
+        ("o3", {"temperature", "presence_penalty", "stop"}),
+        ("llama-4", set()),
+        ("gpt-oss-120b", set()),
+    ],
+)
+def test_what_a_model_is_known_to_refuse_is_left_out_aloud(model: str, missing: set[str]) -> None:
+    chat = plain(temperature=0.5, top_p=1.0, presence_penalty=0.5, stop=["x"], reasoning=ReasoningRequest("low"))
+    carried = OPENAI.write_request(chat, model, None)
+    said = {"temperature", "presence_penalty", "stop", "reasoning_effort"}
+    assert said - check_request(carried.body).keys() == missing
+    assert {name.replace("reasoning.effort", "reasoning_effort") for name in carried.dropped} == missing
+
+
+def test_json_mode_needs_the_word() -> None:
+    loose = {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "object"}}}
+    assert write(plain(json_format=JsonFormat()))[0]["response_format"] == loose
+    assert write(plain(Text("as JSON"), json_format=JsonFormat()))[0]["response_format"] == {"type": "json_object"}
+    assert read(response_format=loose).json_format == JsonFormat()
 
 
 # -- messages -----------------------------------------------------------------------------------------------------

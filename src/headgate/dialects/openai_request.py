@@ -6,10 +6,11 @@ from typing import Final, Literal
 
 import msgspec
 
-from headgate.core.chat import ChatRequest, JsonFormat, ReasoningRequest, Tool, ToolChoice
+from headgate.core.chat import ChatRequest, JsonFormat, ReasoningRequest, Text, Tool, ToolChoice
 from headgate.core.errors import CannotCarry, InvalidRequest
 from headgate.core.types import Json, JsonObject, as_list, as_object, as_text
 from headgate.dialects.base import EXTRA_FIELD, Carried, Read
+from headgate.dialects.openai_models import takes_effort, takes_sampling, takes_stop
 from headgate.dialects.openai_turns import TurnReader, write_turns
 from headgate.dialects.openai_types import (
     WireFormat,
@@ -28,8 +29,11 @@ _MODES: Final = {"auto": "auto", "none": "none", "required": "any"}
 _MODES_BACK: Final = {"auto": "auto", "none": "none", "any": "required"}
 _STOPS_MAX: Final = 4
 _FORMAT_NAME: Final = "answer"
+_ANY_OBJECT: Final[JsonObject] = {"type": "object"}
 # thinking budgets in tokens, each with the effort that vendors with both scales stand in for it
 _BUDGETS: Final[tuple[tuple[int, str], ...]] = ((0, "none"), (1024, "low"), (8192, "medium"))
+# what models without sampling take: these and no other value
+_DEFAULTS: Final = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
 # canonical names that OpenAI has too
 _SAME: Final = ("temperature", "top_p", "n", "seed", "presence_penalty", "frequency_penalty", "user")
 
@@ -93,6 +97,8 @@ def _read_format(told: WireFormat) -> JsonFormat | None:
     if schema is None or tree is None:
         at = "response_format.json_schema.schema"
         raise InvalidRequest(f"'{at}' is missing", param=at)
+    if tree == _ANY_OBJECT and not schema.strict:
+        return JsonFormat()
     return JsonFormat(tree, schema.name, schema.strict, schema.description)
 
 
@@ -168,21 +174,16 @@ def write_request(chat: ChatRequest, model: str, abilities: frozenset[str] | Non
     body: JsonObject = {"model": model, "messages": write_turns(chat, abilities, dropped)}
     if chat.max_tokens is not None:
         body["max_completion_tokens"] = chat.max_tokens
-    for name in _SAME:
-        value = getattr(chat, name)
-        if value is None:
-            continue
-        if name in ("temperature", "top_p") and _lacks(abilities, "sampling"):
-            dropped.append(name)
-        else:
-            body[name] = value
+    _write_same(chat, body, abilities, dropped)
     dropped += [name for name in ("top_k", "logprobs") if getattr(chat, name) is not None]
     if len(chat.stop) > _STOPS_MAX:
         raise CannotCarry(f"OpenAI takes at most {_STOPS_MAX} stop sequences", param="stop")
-    if chat.stop:
+    if chat.stop and takes_stop(model):
         body["stop"] = [*chat.stop]
+    elif chat.stop:
+        dropped.append("stop")
     if chat.json_format is not None:
-        body["response_format"] = _write_format(chat.json_format, abilities)
+        body["response_format"] = _write_format(chat, chat.json_format, abilities)
     _write_tools(chat, body, abilities)
     _write_reasoning(chat, body, abilities, dropped)
     if chat.stream:
@@ -196,9 +197,30 @@ def _lacks(abilities: frozenset[str] | None, ability: Literal["tools", "json_sch
     return abilities is not None and ability not in abilities
 
 
-def _write_format(told: JsonFormat, abilities: frozenset[str] | None) -> JsonObject:
+def _write_same(chat: ChatRequest, body: JsonObject, abilities: frozenset[str] | None, dropped: list[str]) -> None:
+    """Settings of the same name and meaning, less what the model is known to refuse."""
+    refused = _lacks(abilities, "sampling") or not takes_sampling(str(body["model"]))
+    for name in _SAME:
+        value = getattr(chat, name)
+        if value is None:
+            continue
+        if name not in _DEFAULTS or not refused:
+            body[name] = value
+        elif value != _DEFAULTS[name]:
+            dropped.append(name)
+
+
+def _mentions_json(chat: ChatRequest) -> bool:
+    """True where some text says "json": JSON mode is refused there without."""
+    texts = [*chat.system, *[part for turn in chat.messages for part in turn.parts if isinstance(part, Text)]]
+    return any("json" in text.text.lower() for text in texts)
+
+
+def _write_format(chat: ChatRequest, told: JsonFormat, abilities: frozenset[str] | None) -> JsonObject:
     if told.schema is None:
-        return {"type": "json_object"}
+        if _lacks(abilities, "json_schema") or _mentions_json(chat):
+            return {"type": "json_object"}
+        return {"type": "json_schema", "json_schema": {"name": _FORMAT_NAME, "schema": {**_ANY_OBJECT}}}
     if _lacks(abilities, "json_schema"):
         raise CannotCarry("the model cannot be held to a JSON schema", param="response_format")
     schema: JsonObject = {"name": told.name or _FORMAT_NAME, "schema": told.schema}
@@ -251,7 +273,7 @@ def _write_reasoning(chat: ChatRequest, body: JsonObject, abilities: frozenset[s
         effort = effort or next((word for most, word in _BUDGETS if asked.budget <= most), "high")
     if effort is None:
         return
-    if _lacks(abilities, "reasoning"):
+    if _lacks(abilities, "reasoning") or not takes_effort(str(body["model"])):
         dropped.append("reasoning.effort")
     else:
         body["reasoning_effort"] = effort
