@@ -431,6 +431,25 @@ def test_a_slow_reader_pauses_the_provider_and_no_deadline_but_the_total_counts(
     run(talk())
 
 
+def test_an_answer_before_the_end_of_the_request_costs_the_connection() -> None:
+    async def play(wire: Wire) -> None:
+        await wire.reader.readuntil(b"\r\n\r\n")
+        await wire.say(OK)
+        await asyncio.Event().wait()  # and reads no more of the body
+
+    async def talk() -> None:
+        async with provider(play) as there:
+            transport = HttpTransport(ManualClock(), limits=LIMITS)
+            answer = await transport.send(outbound(there.origin(), b"x" * 20_000_000))
+            assert await answer.read() == b"ok"
+            assert await answer.read() is None
+            answer.release()
+            assert transport.idle_connections() == 0
+            await until(lambda: transport.open_connections() == 0)
+
+    run(talk())
+
+
 def test_aborting_wakes_whoever_reads() -> None:
     async def play(wire: Wire) -> None:
         await wire.request()

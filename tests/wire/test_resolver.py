@@ -154,3 +154,46 @@ def test_a_silent_name_server_is_given_up() -> None:
         return caught.value.kind
 
     assert run(ask()) == "connect_timeout"
+
+
+def test_a_failing_name_server_leaves_the_last_answer_in_force_for_a_while() -> None:
+    async def ask() -> None:
+        clock = ManualClock()
+        names = Names(api=["8.8.8.8"])
+        resolver = Resolver(clock, names)
+        await resolver.resolve(origin("api.example"), 3)
+        names.names = {}
+        clock.advance(600)
+        assert await resolver.resolve(origin("api.example"), 3) == ["8.8.8.8"]
+        assert len(names.asked) == 2
+        clock.advance(31)
+        with pytest.raises(UpstreamError) as caught:
+            await resolver.resolve(origin("api.example"), 3)
+        assert caught.value.kind == "dns_failed"
+
+    run(ask())
+
+
+def test_many_callers_share_one_look_up_and_one_that_leaves_takes_nobody_along() -> None:
+    async def ask() -> None:
+        asked: list[str] = []
+        go = asyncio.Event()
+
+        async def slow(host: str) -> Sequence[str]:
+            asked.append(host)
+            await go.wait()
+            return ["8.8.8.8"]
+
+        resolver = Resolver(ManualClock(), slow)
+        tasks = [asyncio.ensure_future(resolver.resolve(origin("api.example"), 3)) for _ in range(5)]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        tasks[0].cancel()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        go.set()
+        assert await asyncio.gather(*tasks[1:]) == [["8.8.8.8"]] * 4
+        assert tasks[0].cancelled()
+        assert asked == ["api.example"]
+
+    run(ask())

@@ -7,11 +7,12 @@ import asyncio
 import pytest
 
 from headgate.core.errors import Overloaded
+from headgate.wire.context import ServerContext
 from headgate.wire.exchange import Exchange
 from headgate.wire.limits import ServerLimits
 from headgate.wire.request import Request
 from tests.support.world import ManualClock, run
-from tests.wire.peers import TEXT, Raw, post, served, until
+from tests.wire.peers import TEXT, Raw, Scripted, post, served, until
 
 pytestmark = pytest.mark.usefixtures("both_loops")
 
@@ -192,6 +193,31 @@ def test_connections_over_the_cap_get_503() -> None:
             fourth = await here.connect()
             await fourth.say(post(b"a"))
             assert (await fourth.answer())[0] == 200
+
+    run(talk())
+
+
+def test_the_flood_over_the_cap_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headgate.wire.server_connection.REFUSED_MAX", 1)
+
+    async def talk() -> None:
+        async with served(limits=ServerLimits(connections=1)) as here:
+            await here.connect()
+            await until(lambda: here.server.connections == 1)
+            told = await here.connect()
+            assert (await told.answer())[0] == 503
+            cut = await here.connect()
+            assert await cut.closed() == b""
+
+    run(talk())
+
+
+def test_capacity_is_half_of_the_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headgate.wire.context.descriptors", lambda: 1024)
+
+    async def talk() -> None:
+        assert ServerContext(Scripted(), ServerLimits(), ManualClock()).capacity == 480
+        assert ServerContext(Scripted(), ServerLimits(connections=10), ManualClock()).capacity == 10
 
     run(talk())
 

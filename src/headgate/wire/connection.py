@@ -231,7 +231,10 @@ class UpstreamConnection(asyncio.Protocol):
     def give_back(self) -> None:
         """The answer was read to its end: to the pool, where the connection can be used again."""
         self._answer = None
-        if self._keep and not self._paused and self.usable():
+        transport = self._transport
+        # an answer that came before all of its request was sent leaves the rest in front of the next request
+        unsent = transport is None or transport.get_write_buffer_size() > 0
+        if self._keep and not self._paused and not unsent and self.usable():
             self._pool.put(self)
         else:
             self.abort()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Protocol
@@ -12,7 +13,16 @@ from headgate.wire.exchange import Handler
 from headgate.wire.limits import ServerLimits
 from headgate.wire.request import HeadReader
 
+REFUSED_MAX = 128  # connections over the capacity that are being told so; more are cut without a word
+_UNLIMITED = 1 << 20
+_SPARE_DESCRIPTORS = 32  # journal, stores, listening sockets, the connections of the management API
 _STARTS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+
+
+def descriptors() -> int:
+    """How many file descriptors this process may have open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _UNLIMITED if soft == resource.RLIM_INFINITY else soft
 
 
 class Connection(Protocol):
@@ -34,10 +44,16 @@ class Connection(Protocol):
 
 
 class ServerContext:
-    """Handler, bounds and open connections of a server. `draining` is set once and for all."""
+    """Handler, bounds and open connections of a server. `draining` is set once and for all.
 
-    __slots__ = ("_date", "_date_s", "_starts", "clock", "connections", "draining", "emptied", "handler", "heads",
-                 "limits", "loop")  # fmt: skip
+    `capacity` is how many connections are served at once: each may need a second descriptor for its provider, so half
+    of what the process may open is the most, whatever the limits say.
+    """
+
+    __slots__ = (
+        "_date", "_date_s", "_starts", "capacity", "clock", "connections", "draining", "emptied", "handler", "heads",
+        "limits", "loop", "refused",
+    )  # fmt: skip
 
     def __init__(self, handler: Handler, limits: ServerLimits, clock: Clock) -> None:
         self.handler = handler
@@ -45,7 +61,9 @@ class ServerContext:
         self.clock = clock
         self.loop = asyncio.get_running_loop()
         self.heads = HeadReader(limits)
+        self.capacity = min(limits.connections, descriptors() // 2 - _SPARE_DESCRIPTORS)
         self.connections: set[Connection] = set()
+        self.refused: set[Connection] = set()
         self.draining = False
         self.emptied: asyncio.Future[None] | None = None
         self._starts: dict[int, bytes] = {}
@@ -67,6 +85,7 @@ class ServerContext:
 
     def left(self, connection: Connection) -> None:
         """A connection is gone."""
+        self.refused.discard(connection)
         self.connections.discard(connection)
         if self.emptied is not None and not self.connections and not self.emptied.done():
             self.emptied.set_result(None)

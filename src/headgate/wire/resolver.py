@@ -14,6 +14,7 @@ from headgate.wire.addresses import literal, looks_numeric, permitted
 from headgate.wire.deadline import within
 
 TTL_S = 30.0
+STALE_S = 600.0
 ENTRIES_MAX = 256
 ADDRESSES_MAX = 4
 
@@ -27,14 +28,19 @@ async def system_lookup(host: str) -> list[str]:
 
 
 class Resolver:
-    """Resolves origins within a deadline; answers are kept for TTL_S seconds, at most ENTRIES_MAX of them."""
+    """Resolves origins within a deadline; answers are kept for TTL_S seconds, at most ENTRIES_MAX of them.
 
-    __slots__ = ("_cache", "_clock", "_lookup")
+    Where a look-up fails, the last answer serves for another STALE_S seconds (RFC 8767): name servers fail more often
+    than addresses change.
+    """
+
+    __slots__ = ("_asking", "_cache", "_clock", "_lookup")
 
     def __init__(self, clock: Clock, lookup: Lookup = system_lookup) -> None:
         self._clock = clock
         self._lookup = lookup
         self._cache: dict[str, tuple[int, list[str]]] = {}
+        self._asking: dict[str, asyncio.Future[Sequence[str]]] = {}
 
     async def resolve(self, origin: Origin, deadline_s: float) -> list[str]:
         """The addresses that may be connected to, best first, at most ADDRESSES_MAX.
@@ -66,15 +72,32 @@ class Resolver:
         try:
             found = list(await within(self._clock, deadline_s, self._ask(host)))
         except TimeoutError:
-            raise UpstreamError("connect_timeout", "the provider's host name was not resolved in time") from None
+            failure = UpstreamError("connect_timeout", "the provider's host name was not resolved in time")
         except (OSError, UnicodeError):
-            raise UpstreamError("dns_failed", "the provider's host name could not be resolved") from None
-        if not found:
-            raise UpstreamError("dns_failed", "the provider's host name has no address")
-        if len(self._cache) >= ENTRIES_MAX:
+            failure = UpstreamError("dns_failed", "the provider's host name could not be resolved")
+        else:
+            if found:
+                self._keep(host, now, found)
+                return found
+            failure = UpstreamError("dns_failed", "the provider's host name has no address")
+        if kept is not None and kept[0] + int(STALE_S * 1e9) > now:
+            return kept[1]
+        raise failure
+
+    def _keep(self, host: str, now: int, found: list[str]) -> None:
+        if host not in self._cache and len(self._cache) >= ENTRIES_MAX:
             self._cache.pop(next(iter(self._cache)))
         self._cache[host] = (now + int(TTL_S * 1e9), found)
-        return found
 
     async def _ask(self, host: str) -> Sequence[str]:
-        return await self._lookup(host)
+        """One look-up at a time for each name: a name server that hangs must not use up the resolver's threads."""
+        task = self._asking.get(host)
+        if task is None:
+            task = self._asking[host] = asyncio.ensure_future(self._lookup(host))
+            task.add_done_callback(lambda done: self._asked(host, done))
+        return await asyncio.shield(task)
+
+    def _asked(self, host: str, done: asyncio.Future[Sequence[str]]) -> None:
+        self._asking.pop(host, None)
+        if not done.cancelled():
+            done.exception()  # whoever waited has seen it; nobody may have waited to the end

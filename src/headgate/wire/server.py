@@ -55,6 +55,8 @@ class HttpServer:
         if context is None:
             return 0
         context.draining = True
+        for connection in list(context.refused):
+            connection.abort()
         for connection in list(context.connections):
             connection.drain()
         if not context.connections:

@@ -11,7 +11,7 @@ from typing import cast
 
 from headgate.core.ports import TimerHandle
 from headgate.wire.chunked import ChunkedBody
-from headgate.wire.context import ServerContext
+from headgate.wire.context import REFUSED_MAX, ServerContext
 from headgate.wire.request import Head, Refusal, Request
 from headgate.wire.server_exchange import ServerExchange
 
@@ -71,11 +71,15 @@ class ServerConnection(asyncio.Protocol):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         peer = cast("tuple[str, int] | str | None", transport.get_extra_info("peername"))
         self.peer = peer[0] if isinstance(peer, tuple) else ""
-        if len(self.context.connections) >= limits.connections:
+        context = self.context
+        if len(context.connections) < context.capacity:
+            context.connections.add(self)
+            self._arm(limits.header_s)
+        elif len(context.refused) < REFUSED_MAX:
+            context.refused.add(self)
             self._refuse(Refusal(503, "overloaded", "too many connections"))
-            return
-        self.context.connections.add(self)
-        self._arm(limits.header_s)
+        else:
+            self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """More bytes from the client."""
