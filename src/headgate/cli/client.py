@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from headgate.core.errors import ConfigError
+from headgate.core.types import as_object, as_text
+from headgate.registry import read_yaml
 
 TIMEOUT_S = 30.0
 ADDRESS_FILE = "management.json"
+CONFIG_FILE = "headgate.yaml"
 STATE = ".headgate"
 
 
@@ -25,7 +28,8 @@ class Refused(ConfigError):
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Where the gateway is and who asks. On the gateway's own machine and user nothing needs to be said."""
     group = parser.add_argument_group("which gateway")
-    group.add_argument("--state", metavar="DIR", help=f"its state folder (HEADGATE_STATE, else {STATE})")
+    where = f"its state folder (HEADGATE_STATE, else what {CONFIG_FILE} here says, else {STATE})"
+    group.add_argument("--state", metavar="DIR", help=where)
     group.add_argument("--url", help="its management address, such as http://127.0.0.1:8485 (HEADGATE_URL)")
     group.add_argument("--admin-key", metavar="KEY", help="better in HEADGATE_KEY than on the command line")
 
@@ -44,7 +48,7 @@ class Client:
         key = options.admin_key or os.environ.get("HEADGATE_KEY")
         if url and key:
             return cls(url, key)
-        state = Path(options.state or os.environ.get("HEADGATE_STATE") or STATE)
+        state = Path(options.state or os.environ.get("HEADGATE_STATE") or _configured())
         try:
             told = json.loads((state / ADDRESS_FILE).read_text())
         except (FileNotFoundError, NotADirectoryError):
@@ -83,3 +87,13 @@ class Client:
             return Refused(self._url, said["message"], f"{said['code']}, HTTP {error.code}")
         except (ValueError, KeyError, TypeError):
             return Refused(self._url, f"HTTP {error.code}", "is this the management address of a Headgate?")
+
+
+def _configured() -> str:
+    """The state folder of the configuration in the current folder."""
+    file = Path(CONFIG_FILE)
+    if not file.is_file():
+        return STATE
+    tree = next(read_yaml(file.read_text(encoding="utf-8"), CONFIG_FILE), None)
+    fields = as_object(None if tree is None else tree.value) or {}
+    return as_text(fields.get("state")) or STATE
