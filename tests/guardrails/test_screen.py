@@ -42,6 +42,7 @@ PARTS = st.sampled_from(
     [
         *("a", "b", "c", "bb", "xy", "zz", "q", "!", "@", ".", ".co", "a@b.co", "me@b.com", " ", "\n", "1"),
         *("ä", "😀", "\\", '"', CARD, CARD[:9], "4", "-", KEY, KEY[:7], "_", "abbbbbbc", "q12345!", "q123!"),
+        *('{"', "[", "{", "}", ",", ":", "\\n", "\\u0040", "\\ud83d", '["'),
     ]
 )
 TEXTS = st.lists(PARTS, max_size=25).map("".join)
@@ -59,6 +60,50 @@ def test_verdicts_and_text_are_those_of_the_whole(text: str, places: list[int], 
     assert many.found() == one.found()
     if kind is ToolArgs:
         json.loads(one.said(kind))
+
+
+@given(
+    start=st.sampled_from(['{"', '[{"', '["', " {", '{"a":"']),
+    text=TEXTS,
+    places=CUTS,
+    kind=st.sampled_from([TextDelta, ToolArgs]),
+)
+@settings(max_examples=300, deadline=None)
+def test_text_that_begins_like_json_is_judged_alike_however_cut(
+    start: str, text: str, places: list[int], kind: type
+) -> None:
+    one = whole(EVERYTHING, kind, start + text)
+    many = streamed(EVERYTHING, kind, cut(start + text, places))
+    assert many.said(kind) == one.said(kind)
+    assert many.found() == one.found()
+
+
+@given(
+    value=st.recursive(
+        TEXTS | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner), max_leaves=8
+    )
+)
+@settings(max_examples=100, deadline=None)
+def test_structured_output_stays_valid_json(value: object) -> None:
+    text = json.dumps(
+        {"a": value, "mail": "line\nbob@example.com", "card": "\t4111 1111 1111 1111", "n": 4111111111111111}
+    )
+    got = whole(EVERYTHING, TextDelta, text)
+    said = json.loads(got.said())
+    assert (said["mail"], said["card"], said["n"]) == ("line\n[email]", "\t[card]", "[card]")
+
+
+def test_prose_after_json_is_judged_as_prose() -> None:
+    mine = {"name": "name", "check": "pattern", "pattern": "Smith, John", "action": "redact", "replace": "[name]"}
+    got = streamed(policy(mine), TextDelta, list('{"a": 1}\n{"b": "Smith, John"} is Smith, John.'))
+    assert got.said() == '{"a": 1}\n{"b": "[name]"} is [name].'
+
+
+def test_leading_space_waits_until_it_is_known_what_comes() -> None:
+    got = answer(EVERYTHING, [[frame(TextDelta("\n"))], [frame(TextDelta(" {"))], [frame(TextDelta('"a": "b."}'))]])
+    assert [len(part.frames) for part in got.passed] == [0, 0, 3, 0]
+    got = answer(EVERYTHING, [[frame(TextDelta("\n"))], [frame(TextDelta("- "))]])
+    assert [len(part.frames) for part in got.passed] == [0, 2, 0]
 
 
 @given(text=TEXTS, places=CUTS)

@@ -17,7 +17,7 @@ from headgate.core.errors import InvalidRequest
 from headgate.core.types import Json
 from headgate.guardrails.channel import JsonChannel, TextChannel, rewrite
 from headgate.guardrails.patterns import RuleSet
-from headgate.guardrails.verdicts import Verdicts
+from headgate.guardrails.verdicts import VERDICTS_MAX, Verdicts
 from headgate.guardrails.window import Finding
 
 _RAW_BYTES_MAX = 64 * 1024
@@ -127,6 +127,7 @@ class _Walk:
         self.changed = False
         self._rules = rules
         self._verdicts = verdicts
+        self._findings: Sequence[Finding] = ()  # of the text looked at last
 
     def node(self, node: Json, path: str, own: bool) -> Json:
         """The node with redactions; `own` inside objects of the caller's own shape, whose keys are content."""
@@ -152,20 +153,22 @@ class _Walk:
     def _text(self, text: str, path: str, arguments: bool) -> str:
         """One text. Tool-call arguments are judged value by value; other JSON text as it stands and unescaped."""
         if arguments and (inner := _inner(text)) is not None:
-            return self._json(text, inner, path, ())
-        said, found = self._apply(TextChannel(self._rules), text, path, ())
-        if "\\" in said and (inner := _inner(said)) is not None:
-            return self._json(said, inner, path, found if said == text else ())
-        return said
+            return self._json(text, inner, path)
+        inner = _inner(text) if "\\" in text else None
+        if inner is None:
+            return self._plain(text, path)
+        said = self._json(text, inner, path)
+        return self._apply(TextChannel(self._rules), said, path, self._findings if said == text else ())
 
-    def _json(self, text: str, inner: Json, path: str, known: Sequence[Finding]) -> str:
+    def _json(self, text: str, inner: Json, path: str) -> str:
         """JSON text, rewritten in place; from its tree where that would take too long."""
         if text.count("\\") <= _ESCAPES_MAX:
-            return self._apply(JsonChannel(self._rules), text, path, known)[0]
+            return self._apply(JsonChannel(self._rules), text, path)
         changed, self.changed = self.changed, False
         tree = self._own(inner, path)
         said = msgspec.json.encode(tree).decode() if self.changed else text
         self.changed = self.changed or changed
+        self._findings = ()
         return said
 
     def _own(self, node: Json, path: str) -> Json:
@@ -182,17 +185,23 @@ class _Walk:
         return node
 
     def _plain(self, text: str, path: str) -> str:
-        return self._apply(TextChannel(self._rules), text, path, ())[0]
+        return self._apply(TextChannel(self._rules), text, path)
 
-    def _apply(
-        self, channel: TextChannel | JsonChannel, text: str, path: str, known: Sequence[Finding]
-    ) -> tuple[str, Sequence[Finding]]:
-        """The text with a channel's redactions, and what was found; `known` findings are on record already."""
+    def _apply(self, channel: TextChannel | JsonChannel, text: str, path: str, known: Sequence[Finding] = ()) -> str:
+        """The text with a channel's redactions. A finding that meets a `known` one of its rule is on record already."""
         findings = channel.end(text)
+        self._findings = findings
         if findings:
-            blocked = self._verdicts.add(path, [finding for finding in findings if finding not in known])
+            news = findings
+            if len(findings) <= VERDICTS_MAX and len(known) <= VERDICTS_MAX:  # else the record is full anyway
+                news = [finding for finding in findings if not any(_meet(finding, other) for other in known)]
+            blocked = self._verdicts.add(path, news)
             self.blocked = self.blocked or blocked
         if not channel.edits:
-            return text, findings
+            return text
         self.changed = True
-        return rewrite(text, 0, channel.edits), findings
+        return rewrite(text, 0, channel.edits)
+
+
+def _meet(one: Finding, other: Finding) -> bool:
+    return one.rule == other.rule and one.start < other.end and other.start < one.end

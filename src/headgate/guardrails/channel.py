@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from headgate.guardrails.jsontext import CLOSE, OPEN_BARE, OPEN_STRING, RUN, JsonText, Token
+from headgate.guardrails.jsontext import CLOSE, OPEN_LOOSE, OPEN_STRING, RUN, JsonText, Token
 from headgate.guardrails.patterns import RuleSet
 from headgate.guardrails.window import Finding, Window
 
@@ -163,13 +163,15 @@ class JsonChannel:
         findings: list[Finding] = []
         value = self._value
         for token in tokens:
-            if token.kind == RUN and value is not None:
-                value.add(token)
-            elif token.kind == CLOSE and value is not None:
-                findings += value.close(self.edits)
+            if token.kind == RUN:
+                if value is not None:
+                    value.add(token)
+            elif token.kind == CLOSE:
+                if value is not None:
+                    findings += value.close(self.edits)
                 value = None
-            elif token.kind in (OPEN_STRING, OPEN_BARE):
-                value = _Value(self._rules, token.start, token.kind == OPEN_STRING, self._lexer.loose)
+            else:
+                value = _Value(self._rules, token)
         self._value = value
         if value is not None:
             findings += value.judge(self.edits)
@@ -184,10 +186,11 @@ class _Value:
         "_string", "_tail", "_window",
     )  # fmt: skip
 
-    def __init__(self, rules: RuleSet, start: int, string: bool, loose: bool) -> None:
+    def __init__(self, rules: RuleSet, opening: Token) -> None:
+        start = opening.start
         self._start = start
-        self._string = string
-        self._loose = loose
+        self._string = opening.kind == OPEN_STRING
+        self._loose = opening.kind == OPEN_LOOSE
         self._window = Window(rules)
         self._starts: list[int] = []
         self._places: list[tuple[int, bool]] = []  # raw place of each run, and whether it is an escape sequence

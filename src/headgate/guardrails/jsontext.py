@@ -2,7 +2,7 @@
 
 Tool-call arguments are JSON text, and `\\u0040` in them is an `@` to whoever reads them. Every run carries its place in
 the raw text, so that what was found can be replaced there. Text that is no JSON (it does not begin like an object, an
-array or a string) is one bare run to the end.
+array or a string), or goes on after its value, is one bare run to the end.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ OPEN_STRING: Final = 0
 OPEN_BARE: Final = 1
 RUN: Final = 2
 CLOSE: Final = 3
+OPEN_LOOSE: Final = 4
 
 _SPACE = " \t\r\n"
 _STRUCTURE = '{}[],:"'
@@ -21,8 +22,23 @@ _SHORT = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": 
 _REPLACEMENT = "\ufffd"
 
 
+def looks_like_json(text: str) -> bool | None:
+    """Whether a text begins like a JSON object, or an array of anything but bare values; None where it is too short."""
+    head = text.lstrip(_SPACE)
+    if not head:
+        return None
+    if head[0] not in "{[":
+        return False
+    inside = head[1:].lstrip(_SPACE)
+    if not inside:
+        return None
+    return inside[0] in ('"}' if head[0] == "{" else '"{[]')
+
+
 class Token(NamedTuple):
     """A run of text that stands in characters `start` to `end` of the raw text, or the opening or close of a value.
+
+    An opening tells a string, a bare value, or prose that is no JSON and has no end.
 
     A run either is the raw text, character by character, or is the one character of an escape sequence.
     """
@@ -36,7 +52,7 @@ class Token(NamedTuple):
 class JsonText:
     """The lexer. Total: any text gives tokens, and however it is cut, the same runs."""
 
-    __slots__ = ("_bare", "_begun", "_rest", "_string", "at", "loose")
+    __slots__ = ("_bare", "_begun", "_depth", "_over", "_rest", "_string", "at", "loose")
 
     def __init__(self, at: int = 0) -> None:
         self.at = at  # characters of raw text that have been given out
@@ -45,6 +61,8 @@ class JsonText:
         self._string = False
         self._bare = False
         self._begun = False
+        self._depth = 0
+        self._over = False  # the value is complete
 
     def feed(self, raw: str) -> list[Token]:
         """The tokens of more raw text."""
@@ -97,6 +115,7 @@ class JsonText:
         if quote >= 0:
             tokens.append(Token(CLOSE, base + at, base + at))
             self._string = False
+            self._over = self._depth <= 0
             return quote + 1
         return at
 
@@ -113,18 +132,32 @@ class JsonText:
                 self._bare = False
             return at
         sign = text[at]
-        if not self._begun and sign not in _SPACE:
+        if sign in _SPACE:
+            return at + 1
+        if not self._begun:
             self._begun = True
             self.loose = sign not in _OPENERS
-        if sign == '"':
-            tokens.append(Token(OPEN_STRING, base + at + 1, base + at + 1))
-            self._string = True
-            return at + 1
-        if sign in _SPACE or (not self.loose and sign in _STRUCTURE):
-            return at + 1
-        tokens.append(Token(OPEN_BARE, base + at, base + at))
+        if self._over:  # another object may follow, a line each; anything else is prose
+            self._over = False
+            self.loose = sign != "{"
+        if not self.loose:
+            if sign == '"':
+                tokens.append(Token(OPEN_STRING, base + at + 1, base + at + 1))
+                self._string = True
+                return at + 1
+            if sign in _STRUCTURE:
+                self._nest(sign)
+                return at + 1
+        tokens.append(Token(OPEN_LOOSE if self.loose else OPEN_BARE, base + at, base + at))
         self._bare = True
         return at
+
+    def _nest(self, sign: str) -> None:
+        if sign in "{[":
+            self._depth += 1
+        elif sign in "}]":
+            self._depth -= 1
+            self._over = self._depth <= 0
 
 
 def _escape(text: str, at: int, ending: bool) -> tuple[str, int]:

@@ -22,6 +22,7 @@ from headgate.core.chat import (
 )
 from headgate.core.stages import Passed
 from headgate.guardrails.channel import Edit, JsonChannel, TextChannel, rewrite
+from headgate.guardrails.jsontext import looks_like_json
 from headgate.guardrails.patterns import RuleSet
 from headgate.guardrails.verdicts import Verdicts
 from headgate.guardrails.window import Finding
@@ -59,13 +60,17 @@ class OpenScreen:
 
 
 class _Line:
-    """A channel as it arrives: which it is, its size so far, and text not yet judged."""
+    """A channel as it arrives: which it is, its size so far, and text not yet judged.
 
-    __slots__ = ("channel", "key", "pending", "size")
+    An answer's text may be JSON, where structured output was asked for: `shaped` once that is known.
+    """
+
+    __slots__ = ("channel", "key", "pending", "shaped", "size")
 
     def __init__(self, channel: TextChannel | JsonChannel, key: tuple[type[Spoken], int, int]) -> None:
         self.channel = channel
         self.key = key
+        self.shaped = key[0] is not TextDelta
         self.size = 0
         self.pending: list[str] = []
 
@@ -108,10 +113,10 @@ class RuleScreen:
             for frame in batch.frames:
                 self._take(frame)
             if self._waiting:
-                for line in self._waiting:
+                waiting, self._waiting = self._waiting, []
+                for line in waiting:
                     if line.pending:
                         self._judge(line)
-                self._waiting.clear()
             if self._held_bytes > HELD_BYTES_MAX and self._blocked is None and self._stuck():
                 self._blocked = self._verdicts.limit(LIMIT_RULE)
         return self._release()
@@ -175,22 +180,38 @@ class RuleScreen:
     def _interrupt(self, choice: int) -> None:
         line = self._active.pop(choice, None)
         if line is not None:
-            self._judge(line)
+            self._judge(line, True)
             self._note(line, line.channel.pause())
 
     def _end(self, line: _Line) -> None:
         text = "".join(line.pending)
         line.pending.clear()
+        self._settle_shape(line, text, True)
         self._note(line, line.channel.end(text))
 
-    def _judge(self, line: _Line) -> None:
+    def _judge(self, line: _Line, ending: bool = False) -> None:
         pending = line.pending
         if pending:
             text = pending[0] if len(pending) == 1 else "".join(pending)
+            if not line.shaped and not self._settle_shape(line, text, ending):
+                self._waiting.append(line)
+                return
             pending.clear()
             findings = line.channel.feed(text)
             if findings:
                 self._note(line, findings)
+
+    def _settle_shape(self, line: _Line, text: str, ending: bool) -> bool:
+        """Takes text that begins like JSON for JSON. False: too little has come to tell, so it waits."""
+        if line.shaped:
+            return True
+        json = looks_like_json(text)
+        if json is None and not ending:
+            return False
+        if json:
+            line.channel = JsonChannel(self._rules)
+        line.shaped = True
+        return True
 
     def _note(self, line: _Line, findings: Sequence[Finding]) -> None:
         if findings and self._blocked is None:
