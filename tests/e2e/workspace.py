@@ -1,0 +1,74 @@
+"""The configuration and workspace that the end-to-end tests run on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+VENDORS = ("openai", "anthropic", "google")
+MODELS = {"openai": "gpt-6.1-terra", "anthropic": "claude-sonnet-5-5", "google": "gemini-3.8-flash"}
+BASES = {"openai": "/v1", "anthropic": "/v1", "google": "/v1beta"}
+SYSTEM = "You answer questions about the Aurora kettle. Be brief."
+DEADLINES = {"connect_s": 3, "first_token_s": 10, "idle_s": 10, "total_s": 30}
+SHORT = {"connect_s": 1, "first_token_s": 0.3, "idle_s": 0.3, "total_s": 8}
+
+
+def providers(url: str, suffix: str = "") -> dict[str, Any]:
+    """Three accounts at a simulator."""
+    return {
+        vendor + suffix: {
+            "type": vendor,
+            "base_url": url + BASES[vendor],
+            "key_env": "E2E_PROVIDER_KEY",
+            "allow_http": True,
+            "allow_private": True,
+        }
+        for vendor in VENDORS
+    }
+
+
+def route(name: str, *targets: str, deadlines: dict[str, float] = DEADLINES, **more: object) -> dict[str, Any]:
+    """A route document."""
+    return {
+        "kind": "route", "name": name, "version": "1.0.0", "owner": "tests", "message": "-",
+        "targets": list(targets), "deadlines": deadlines, **more,
+    }  # fmt: skip
+
+
+def app(name: str, route: str, **pins: str) -> dict[str, Any]:
+    """An app with one release in production."""
+    return {
+        "kind": "app",
+        "name": name,
+        "owners": ["tests"],
+        "releases": [{"number": 1, "route": f"{route}@1.0.0", **pins}],
+        "channels": {"production": 1},
+    }
+
+
+def documents() -> list[dict[str, Any]]:
+    """Apps `to-VENDOR` (that vendor alone), `kettle-VENDOR` (with a registered prompt), and the policies."""
+    found: list[dict[str, Any]] = [
+        {
+            "kind": "prompt", "name": "kettle", "version": "1.2.0", "owner": "tests", "message": "-",
+            "inputs": {"type": "object", "properties": {"product": {"type": "string"}}, "required": ["product"]},
+            "messages": [{"role": "system", "content": SYSTEM.replace("the Aurora kettle", "{{ product }}")}],
+            "settings": {"max_tokens": 300},
+        },
+        {
+            "kind": "guardrail", "name": "strict", "version": "1.0.0", "owner": "tests", "message": "-",
+            "rules": [
+                {"check": "email", "action": "redact", "replace": "[email]"},
+                {"check": "card", "action": "block"},
+                {"name": "codename", "check": "pattern", "pattern": "(?i)bluebird", "action": "block", "on": ["output"]},
+                {"name": "rival", "check": "pattern", "pattern": "(?i)acme", "action": "flag"},
+            ],
+        },
+    ]  # fmt: skip
+    for vendor in VENDORS:
+        found += [
+            route(f"to-{vendor}", f"{vendor}/{MODELS[vendor]}"),
+            app(f"to-{vendor}", f"to-{vendor}"),
+            app(f"kettle-{vendor}", f"to-{vendor}", prompt="kettle@1.2.0"),
+            app(f"guarded-{vendor}", f"to-{vendor}", guardrail="strict@1.0.0"),
+        ]
+    return found
