@@ -109,6 +109,19 @@ def test_calls_arrive_in_the_store_with_their_listeners_told(bench: Bench) -> No
     target.close()
 
 
+def test_a_step_asks_to_be_called_again_only_where_there_is_more(bench: Bench, monkeypatch) -> None:
+    monkeypatch.setattr(keeper_module, "BATCH", 100)
+    target = bench.journal()
+    seal(target, *range(120))
+    assert [bench.keeper.step() for _ in range(3)] == [100, 100, 0]
+    assert len(bench.kept()) == 120
+    bench.clock.advance(5)
+    assert bench.keeper.state.behind_s == 5
+    bench.keeper.step()
+    assert bench.keeper.state.behind_s == 0
+    target.close()
+
+
 def test_a_keeper_before_any_worker_waits(bench: Bench) -> None:
     assert bench.keeper.step() == 0
     assert bench.keeper.state.trouble is None

@@ -97,8 +97,9 @@ def test_series_are_bounded_and_nothing_goes_uncounted() -> None:
 
 
 def test_the_journal_is_told() -> None:
-    samples = parse(Metrics().render(JournalState(3, 4096, 10, 2, 1, "database is locked"), 512))
+    samples = parse(Metrics().render(JournalState(3, 1.5, 10, 2, 1, "database is locked"), 512))
     assert samples["headgate_journal_segments"] == 3
+    assert samples["headgate_journal_behind_seconds"] == 1.5
     assert samples["headgate_journal_lost_total"] == 2
     assert samples["headgate_journal_trouble"] == 1
     assert samples["headgate_journal_unsynced_bytes"] == 512

@@ -335,3 +335,20 @@ def test_bodies_are_bounded() -> None:
     assert record.response_body is not None
     assert len(record.response_body) <= BODY_BYTES_MAX + 16
     assert record.response_body.endswith(CUT_MARK)
+
+
+def test_names_of_any_length_do_not_crowd_out_the_record() -> None:
+    world = World()
+    world.record.model_asked = "m" * 5_000_000
+    world.record.dropped = ["d" * 1000] * 10_000
+    record = answer(world, passed(Begin(None, "a" * 5_000_000), TextDelta("x"), Finish("stop")))
+    assert len(msgspec.msgpack.encode(record)) < 50_000
+    opened = world.journal.told[0][1]
+    assert len(opened.model_asked) == 200
+
+
+def test_absurd_counts_tell_nothing() -> None:
+    world = World()
+    at_openai(world, outcome="ok")
+    record = answer(world, passed(TextDelta("x" * 8), Finish("stop"), UsageDelta(Usage(input=-1, output=2**63))))
+    assert (record.input_tokens, record.output_tokens, record.tokens_estimated) == (40, 2, True)

@@ -9,19 +9,24 @@ from headgate.core.stages import Funded
 from headgate.core.types import Price, Usage, money
 from headgate.dialects.base import CHARS_PER_TOKEN
 
+TOKENS_MAX = 1_000_000_000
+
 
 def folded(before: Usage | None, told: Usage) -> Usage:
-    """Usage with what was told later: the last word wins, field by field."""
-    if before is None:
-        return told
+    """Usage with what was told later: the last word wins, field by field. A count out of all bounds tells nothing."""
+    known = before or Usage()
     return Usage(
-        before.input if told.input is None else told.input,
-        before.output if told.output is None else told.output,
-        before.cached if told.cached is None else told.cached,
-        before.cache_write if told.cache_write is None else told.cache_write,
-        before.reasoning if told.reasoning is None else told.reasoning,
-        before.estimated or told.estimated,
+        _later(known.input, told.input),
+        _later(known.output, told.output),
+        _later(known.cached, told.cached),
+        _later(known.cache_write, told.cache_write),
+        _later(known.reasoning, told.reasoning),
+        known.estimated or told.estimated,
     )
+
+
+def _later(before: int | None, told: int | None) -> int | None:
+    return told if told is not None and 0 <= told <= TOKENS_MAX else before
 
 
 def settle(record: CallRecord, funded: Funded, told: Usage | None, chars: int) -> None:

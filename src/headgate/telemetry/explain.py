@@ -22,16 +22,19 @@ def explain(record: CallRecord) -> list[str]:
     lines = [_asked(record), *_ran(record)]
     lines += [f"{skip.provider}/{skip.model} was not asked: {skip.why}." for skip in record.skipped]
     lines += [_attempt(number, attempt) for number, attempt in enumerate(record.attempts, 1)]
-    if not record.attempts and record.outcome != "in_flight":
-        lines.append("No provider was asked.")
     lines += _verdicts(record)
     if record.dropped:
         lines.append(
             f"The target's format has no place for these parameters, they were dropped: {_list(record.dropped)}."
         )
     lines.append(_ended(record))
-    if record.outcome != "in_flight":
-        lines += [_tokens(record), _cost(record), _times(record)]
+    if record.outcome == "in_flight":
+        return lines
+    if record.attempts or record.input_tokens is not None or record.outcome == "aborted":
+        lines += [_tokens(record), _cost(record)]
+    else:
+        lines.append("No provider was asked, so it used no tokens and cost nothing.")
+    lines.append(_times(record))
     return lines
 
 

@@ -107,7 +107,7 @@ class LocalJournal:
                 record.fingerprint, record.route, record.policy, record.model_asked,
             )
         )  # fmt: skip
-        if self._append(OPENED, payload):
+        if len(payload) <= MAX_PAYLOAD and self._append(OPENED, payload):
             self._in_flight.add(record.id)
 
     def sealed(self, record: CallRecord) -> None:

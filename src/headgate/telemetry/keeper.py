@@ -42,11 +42,11 @@ _pack = msgspec.msgpack.Encoder().encode
 
 
 class JournalState(NamedTuple):
-    """How the draining goes. `waiting_bytes` are allocated to segments not yet drained; `trouble` is the last failure
-    that is still in the way; `damaged` counts stretches of bytes that had to be skipped since the start."""
+    """How the draining goes. `behind_s` is how long ago everything that could be read was in the store; `trouble` is
+    what is in the way now; `drained` frames, `lost` records and `damaged` stretches of bytes count from the start."""
 
     segments: int
-    waiting_bytes: int
+    behind_s: float
     drained: int
     lost: int
     damaged: int
@@ -80,7 +80,7 @@ class Keeper:
         self._store_trouble: str | None = None
         self._file_trouble: dict[str, str] = {}
         self._segments = 0
-        self._waiting = 0
+        self._caught_up_ns = clock.monotonic_ns()
         self._drained = 0
         self._lost = 0
         self._damaged = 0
@@ -89,25 +89,33 @@ class Keeper:
     def state(self) -> JournalState:
         """How the draining goes, as of the last step."""
         trouble = self._store_trouble or next(iter(self._file_trouble.values()), None)
-        return JournalState(self._segments, self._waiting, self._drained, self._lost, self._damaged, trouble)
+        behind_s = (self._clock.monotonic_ns() - self._caught_up_ns) / 1e9
+        return JournalState(self._segments, behind_s, self._drained, self._lost, self._damaged, trouble)
 
     def step(self) -> int:
-        """Drain up to BATCH frames of every worker; how many frames were drained.
+        """Drain up to BATCH frames of every worker. How many, where some worker has more; 0 where all were drained.
 
         Never raises for a failing store or a bad segment: it says so in `state` and comes back to it.
         """
-        if self._clock.monotonic_ns() < self._not_before_ns:
+        now_ns = self._clock.monotonic_ns()
+        if now_ns < self._not_before_ns:
             return 0
         try:
             if self._offsets is None:
                 self._begin()
-            drained = sum(self._drain_owner(owner, names) for owner, names in self._owners().items())
+            drained = [self._drain_owner(owner, names) for owner, names in self._owners().items()]
         except (StoreUnavailable, ConfigError) as error:
             self._back_off(str(error))
             return 0
         self._failures = 0
         self._store_trouble = None
-        return drained
+        # a batch that is not full is the end: to come back at once for the few frames written meanwhile would cost
+        # a transaction for each handful
+        if any(count >= BATCH for count in drained):
+            return sum(drained)
+        if not self._file_trouble:
+            self._caught_up_ns = now_ns
+        return 0
 
     def _begin(self) -> None:
         """Take up where an earlier keeper was; abort calls of workers of which nothing is left."""
@@ -124,7 +132,6 @@ class Keeper:
         owners: dict[str, list[str]] = {}
         names = sorted(self._list(SUFFIX))
         self._segments = len(names)
-        self._waiting = 0
         for name in names:
             owners.setdefault(_owner(name), []).append(name)
         for name in self._list(LOCK_SUFFIX):  # a worker that wrote nothing, or whose files are gone, leaves its lock
@@ -144,8 +151,6 @@ class Keeper:
             drained += self._drain(owner, reader, name, BATCH - drained, final)
             if reader.ended:
                 done.append(name)
-            else:
-                self._waiting += max(reader.size - reader.at, 0)
             if drained >= BATCH:
                 break
         if not alive:

@@ -134,7 +134,7 @@ class Metrics:
 def _journal(state: JournalState) -> Iterable[str]:
     for name, help, kind, value in (
         ("headgate_journal_segments", "Journal segments on disk.", "gauge", state.segments),
-        ("headgate_journal_waiting_bytes", "Room in segments that are not drained yet.", "gauge", state.waiting_bytes),
+        ("headgate_journal_behind_seconds", "Since everything was in the store.", "gauge", round(state.behind_s, 3)),
         ("headgate_journal_drained_frames_total", "Frames moved into the store.", "counter", state.drained),
         ("headgate_journal_lost_total", "Records that gaps speak of.", "counter", state.lost),
         ("headgate_journal_damaged_total", "Stretches of damaged bytes.", "counter", state.damaged),

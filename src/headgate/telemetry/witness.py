@@ -18,6 +18,8 @@ from headgate.telemetry.ports import Listener
 
 CLIENT_LEFT = "client_closed"
 MESSAGE_CHARS_MAX = 500
+NAME_CHARS_MAX = 200
+NAMES_MAX = 100
 
 _TEXTS = (TextDelta, ToolArgs, ReasoningDelta, RefusalDelta)
 _OUTCOMES = {"caller": "refused", "policy": "blocked", "provider": "failed", "gateway": "failed"}
@@ -91,8 +93,7 @@ class CallWitness:
         selected = planned.screened.grounded.prompted.selected
         record, asked, app, release = self._record, selected.asked, selected.app, selected.release
         record.stream = asked.stream
-        if not record.model_asked:
-            record.model_asked = asked.model
+        record.model_asked = (record.model_asked or asked.model)[:NAME_CHARS_MAX]
         if record.route is None and planned.route.ref is not None:
             record.route = str(planned.route.ref)
         if app is not None and record.app is None:
@@ -138,6 +139,10 @@ class CallWitness:
             settle(record, self._funded, self._usage, self._chars)
         if self._bodies is not None:
             record.request_body, record.response_body = self._bodies.bodies()
+        # what a client or a provider chose the length of: one of them must not crowd out the record
+        record.model_asked = record.model_asked[:NAME_CHARS_MAX]
+        if record.dropped:
+            record.dropped = [name[:NAME_CHARS_MAX] for name in record.dropped[:NAMES_MAX]]
         record.latency_us = (owner.clock.monotonic_ns() - self._call.started_ns) // 1000
         try:
             owner.journal.sealed(record)
@@ -165,7 +170,7 @@ class CallWitness:
             if record.finish is None:
                 record.finish = delta.reason
         elif isinstance(delta, Begin) and delta.model is not None:
-            record.model_answered = delta.model
+            record.model_answered = delta.model[:NAME_CHARS_MAX]
 
     def _conclude(self, record: CallRecord) -> None:
         """The page came to its end."""
