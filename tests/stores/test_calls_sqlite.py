@@ -114,6 +114,16 @@ def test_a_full_disk_is_unavailable_and_loses_nothing(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_file_that_is_just_being_made_reads_as_empty(tmp_path: Path) -> None:
+    store = SqliteCalls(tmp_path, fold)
+    (tmp_path / f"calls-{day_of(NOON)}.db").touch()  # made, its tables not yet: what a reader may meet for a moment
+    assert store.call(EVERY_TENANT, call_id(1)) is None
+    assert store.calls(EVERY_TENANT, CallFilter(), 10, None).records == []
+    store.write(batch([record(1)]))
+    assert store.call(EVERY_TENANT, call_id(1)) is not None
+    store.close()
+
+
 def test_readers_see_one_moment_while_the_writer_works(tmp_path: Path) -> None:
     store, reader = SqliteCalls(tmp_path, fold), SqliteCalls(tmp_path, fold)
     store.write(batch([record(1)], end=164))

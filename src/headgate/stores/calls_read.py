@@ -142,7 +142,8 @@ class CallReader:
 
     @contextlib.contextmanager
     def _reading(self, path: Path) -> Generator[sqlite3.Connection | None]:
-        """A connection that only reads, within one view of the file; None where retention has just dropped it."""
+        """A connection that only reads, within one view of the file; None where retention has just dropped it, and
+        where the writer is just making it: until it has a version it has no tables."""
         with told(path):
             try:
                 connection = connect(path)
@@ -154,7 +155,8 @@ class CallReader:
             with contextlib.closing(connection):
                 connection.execute("PRAGMA query_only=1")
                 connection.execute("BEGIN")
-                yield connection
+                made: int = connection.execute("PRAGMA user_version").fetchone()[0]
+                yield connection if made else None
 
 
 def _tenant(scope: str) -> tuple[str, list[object]]:
