@@ -79,11 +79,15 @@ class _Protocol(asyncio.StreamReaderProtocol):
 
 
 def vendor_of(request: Request) -> Vendor:
-    """Whose API a request is for. The model list's path is shared: Anthropic's clients name their version."""
+    """Whose API a request is for. The model list's path is shared: clients are told by their headers."""
     path = request.path
-    if path.startswith(("/v1beta/", "/v1alpha/")) or (path.startswith("/v1/models/") and ":" in path):
+    if path.startswith(("/v1beta", "/v1alpha")) or (path.startswith("/v1/models") and ":" in path):
         return _VENDORS["google"]
-    if path.startswith("/v1/messages") or "anthropic-version" in request.headers:
+    if path.startswith("/v1/messages"):
+        return _VENDORS["anthropic"]
+    if path.startswith("/v1/models") and "x-goog-api-key" in request.headers:
+        return _VENDORS["google"]
+    if path.startswith("/v1/models") and "anthropic-version" in request.headers:
         return _VENDORS["anthropic"]
     return _VENDORS["openai"]
 
