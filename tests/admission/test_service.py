@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from headgate.admission import Admission, KeyDesk, KeySource, NewKey, load_pepper
+from headgate.admission.keys import mint_key
 from headgate.admission.service import POLL_S, UNSETTLED_MAX
 from headgate.core.errors import BudgetExceeded, Forbidden, LimitExceeded, Unauthenticated
 from headgate.core.keys import EVERY_TENANT, Spend
@@ -72,11 +73,22 @@ def test_the_record_knows_key_and_tenant_from_the_door_on(gate: Gate) -> None:
     admitted = gate.admission.admit(made)
     assert (made.record.key_id, made.record.tenant) == (gate.id, "acme")
     assert admitted.key.id == gate.id
-    again = gate.call(gate.desk.create(NewKey(name="other"), "t").secret)
-    with pytest.raises(Unauthenticated):
-        gate.admission.admit(again)  # not yet taken over
-    gate.admission.refresh()
-    gate.admission.admit(again)
+
+
+def test_a_key_made_just_now_is_good_at_once(gate: Gate) -> None:
+    gate.key()
+    secret = gate.desk.create(NewKey(name="other"), "t").secret
+    assert gate.admission.admit(gate.call(secret)).key.name == "other"
+
+
+def test_an_unknown_key_makes_no_worker_read_the_keys_again(gate: Gate, monkeypatch) -> None:
+    gate.key()
+    reads = []
+    monkeypatch.setattr("headgate.admission.files.read_keys", lambda folder: reads.append(folder))
+    for credential in (None, "sk-proj-1", mint_key(SeededEntropy(99))):
+        with pytest.raises(Unauthenticated):
+            gate.admission.admit(gate.call(credential))
+    assert reads == []
 
 
 def test_a_refused_call_is_on_record_with_its_key(gate: Gate) -> None:
