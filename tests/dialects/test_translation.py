@@ -18,10 +18,12 @@ from headgate.core.chat import (
     Media,
     Message,
     ReasoningDelta,
+    ReasoningRequest,
     Text,
     TextDelta,
     ToolArgs,
     ToolCall,
+    ToolChoice,
     ToolResult,
     ToolStart,
     UsageDelta,
@@ -79,6 +81,13 @@ def essence(chat: ChatRequest) -> ChatRequest:
         tool.strict = None
     if chat.parallel_tools:
         chat.parallel_tools = None  # as all do unless told otherwise
+    if chat.reasoning is not None and (chat.reasoning.budget or chat.reasoning.effort not in (None, "none")):
+        chat.reasoning = ReasoningRequest("some")  # a word for one model is a number of tokens for another
+    choice = chat.tool_choice
+    if choice is not None and {tool.name for tool in chat.tools} == set(choice.names) and len(choice.names) > 1:
+        choice.names = []  # one of all of them is any of them
+    if choice == ToolChoice("auto"):
+        chat.tool_choice = None
     chat.presence_penalty, chat.frequency_penalty = chat.presence_penalty or None, chat.frequency_penalty or None
     for turn in chat.messages:
         for part in turn.parts:
