@@ -39,7 +39,7 @@ class UpstreamConnection(asyncio.Protocol):
     """HTTP/1.1 on one socket, one exchange at a time. Belongs to a pool from the moment it is connected."""
 
     __slots__ = (
-        "_answer", "_clock", "_due_ns", "_fed", "_first_ns", "_framed", "_head", "_head_bytes", "_idle_ns", "_inflater",
+        "_answer", "_clock", "_due_ns", "_fed", "_framed", "_head", "_head_bytes", "_idle_ns", "_inflater",
         "_informational", "_keep", "_late", "_limits", "_parser", "_paused", "_pool", "_timer", "_timer_ns",
         "_total_ns", "_transport", "loop", "received", "reused",
     )  # fmt: skip
@@ -65,7 +65,6 @@ class UpstreamConnection(asyncio.Protocol):
         self._late = ""
         self._due_ns = 0
         self._idle_ns = 0
-        self._first_ns = 0
         self._total_ns = 0
         self._timer: TimerHandle | None = None
         self._timer_ns = 0
@@ -205,9 +204,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._inflater = None
         deadlines = request.deadlines
         self._total_ns = began_ns + int(deadlines.total_s * 1e9)
-        self._first_ns = began_ns + int(deadlines.first_token_s * 1e9)
         self._idle_ns = int(deadlines.idle_s * 1e9)
-        self._arm(self._first_ns, "first_token_timeout")
+        self._arm(began_ns + int(deadlines.first_token_s * 1e9), "first_token_timeout")
         transport = self._transport
         if transport is None or transport.is_closing():
             answer.fail("connection_reset", "the provider's connection broke")
