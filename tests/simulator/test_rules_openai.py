@@ -125,6 +125,15 @@ REFUSED = {
         "invalid_value",
     ),
     "same tool twice": (body(tools=[TOOL, TOOL]), "tools[1].function.name", None),
+    "broken image": (
+        body(
+            messages=[
+                {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,*"}}]}
+            ]
+        ),
+        "messages.content.image_url",
+        "invalid_base64",
+    ),
     "flat tool": (
         body(tools=[{"type": "function", "name": "f", "parameters": {}}]),
         "tools[0].name",

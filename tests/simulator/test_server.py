@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 
 import pytest
 
 from headgate.simulator import Simulator, SimulatorSettings, serve
+from headgate.simulator.messages import Frame, Reply
+from headgate.simulator.steps import Pace, Send, Wait, plain
 from tests.simulator.client import (
     Client,
     body_of,
@@ -101,6 +104,10 @@ def test_two_thousand_streams_at_once() -> None:
         said = "".join(choice["delta"].get("content") or "" for e in got.events() for choice in e["choices"])
         return got.complete and said.startswith(f"{at} word")
 
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < 5000 <= hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (5000, hard))
+
     async def work(client: Client) -> None:
         assert all(await asyncio.gather(*(one(client, at) for at in range(2000))))
 
@@ -146,9 +153,6 @@ def test_closing_ends_hanging_connections() -> None:
 
 def test_pace() -> None:
     """The first content waits for the first byte alone; the rest is spread by the interval."""
-    from headgate.simulator.messages import Frame, Reply
-    from headgate.simulator.steps import Pace, Send, Wait, plain
-
     frames = [Frame("open", b"{}"), Frame("content", b"1"), Frame("content", b"2"), Frame("finish", b"3")]
     steps = list(plain(Reply(200, {}, frames=frames), Pace(0.5, 0.1)))
     assert [step.seconds for step in steps if isinstance(step, Wait)] == [0.5, 0.1]

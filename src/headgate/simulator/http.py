@@ -8,9 +8,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import orjson
 
 from headgate.simulator.messages import Request
+from headgate.simulator.trees import deeper
 
 HEAD_MAX = 64 * 1024
 BODY_MAX = 64 * 1024 * 1024
+DEPTH_MAX = 100
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
@@ -39,14 +41,23 @@ async def read_request(reader: asyncio.StreamReader) -> Request | None:
         raise BadRequest(400, "the request ends within its body") from error
     except asyncio.LimitOverrunError as error:
         raise BadRequest(400, "a chunk's size line is too long") from error
-    if request.body:
-        try:
-            request.json = orjson.loads(request.body)
-        except orjson.JSONDecodeError as error:
-            request.json_error = str(error)
-    elif request.method == "POST":
-        request.json_error = "the body is empty"
+    _read_json(request)
     return request
+
+
+def _read_json(request: Request) -> None:
+    if not request.body:
+        request.json_error = "the body is empty" if request.method == "POST" else None
+        return
+    try:
+        found: object = orjson.loads(request.body)
+    except orjson.JSONDecodeError as error:
+        request.json_error = str(error)
+        return
+    if deeper(found, DEPTH_MAX):
+        request.json_error = f"the body is nested deeper than {DEPTH_MAX} levels"
+    else:
+        request.json = found
 
 
 def _parse_head(raw: bytes) -> Request:

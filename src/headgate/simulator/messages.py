@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, TypeAlias
 
 from headgate.simulator.signing import Signer
@@ -69,6 +69,11 @@ class Reply:
     frames: list[Frame] | None = None
     newline: bytes = b"\n"
     array: bool = False
+
+    def without(self, word: str) -> Reply:
+        """The reply without the headers whose names hold a word."""
+        kept = {name: value for name, value in self.headers.items() if word not in name}
+        return replace(self, headers=kept)
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,7 +211,8 @@ class Simulator:
     def _reply(self, vendor: Vendor, request: Request, strike: Strike | None) -> Reply:
         fault = strike.fault if strike else None
         if fault is not None and fault.refuse is not None:
-            return vendor.refuse(fault.refuse(vendor), request)
+            # a refusal that knew of plenty left in the window would contradict itself
+            return vendor.refuse(fault.refuse(vendor), request).without("ratelimit")
         try:
             reply = vendor.handle(request, self._desk, (fault.bend if fault else None) or (lambda answer: answer))
         except ApiError as error:

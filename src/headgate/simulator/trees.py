@@ -49,6 +49,19 @@ def dump(value: object) -> bytes:
     return orjson.dumps(value)
 
 
+def deeper(value: object, most: int) -> bool:
+    """Whether the tree is nested deeper than so many levels."""
+    level: list[object] = [value]
+    for _ in range(most):
+        below: list[object] = []
+        for one in level:
+            below.extend(one.values() if is_tree(one) else one if is_array(one) else ())
+        if not below:
+            return False
+        level = below
+    return True
+
+
 def strings(value: object) -> list[str]:
     """Every string value of a tree, depth first, keys left out. The input's depth is bounded by the JSON parser."""
     found: list[str] = []
