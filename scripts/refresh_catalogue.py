@@ -6,11 +6,11 @@ names, context windows, prices in US dollars per million tokens as of the day it
 
 from __future__ import annotations
 
-import datetime
 import importlib.metadata
 import json
 import pathlib
 import sys
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from genai_prices import data, types
@@ -32,7 +32,7 @@ def matches(clause: object) -> list[str]:
     return []
 
 
-def current(prices: object, today: datetime.date) -> types.ModelPrice | None:
+def current(prices: object, today: date) -> types.ModelPrice | None:
     """The price in force today."""
     if isinstance(prices, types.ModelPrice):
         return prices
@@ -61,7 +61,7 @@ FIELDS = {
 }
 
 
-def row(vendor: str, model: types.ModelInfo, today: datetime.date) -> dict[str, object] | None:
+def row(vendor: str, model: types.ModelInfo, today: date) -> dict[str, object] | None:
     """One catalogue row, None for models without token prices."""
     price = current(model.prices, today)
     if price is None or price.input_mtok is None or price.output_mtok is None:
@@ -84,7 +84,7 @@ def row(vendor: str, model: types.ModelInfo, today: datetime.date) -> dict[str, 
 
 def main() -> int:
     """Writes the file and prints the counts."""
-    today = datetime.datetime.now(datetime.UTC).date()
+    today = datetime.now(UTC).date()
     rows = [
         made
         for provider in data.providers

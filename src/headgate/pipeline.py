@@ -126,7 +126,7 @@ class Reply(Protocol):
 class Gate:
     """The rooms, wired by `app`."""
 
-    __slots__ = ("telemetry", "admission", "releases", "prompts", "retrieval", "guardrails", "routing")
+    __slots__ = ("admission", "guardrails", "prompts", "releases", "retrieval", "routing", "telemetry")
 
     telemetry: Telemetry
     admission: Admission

@@ -185,11 +185,7 @@ def conversations(draw: st.DrawFn, says: Says, known: list[Tool]) -> list[Messag
                     name=call.name,
                     parts=[
                         *draw(_texts()),
-                        *(
-                            draw(st.lists(st.sampled_from(says.result_media), max_size=1))
-                            if says.result_media
-                            else []
-                        ),
+                        *(draw(st.lists(st.sampled_from(says.result_media), max_size=1)) if says.result_media else []),
                     ],
                     is_error=says.result_errors and draw(st.booleans()),
                 )
@@ -215,11 +211,7 @@ def _choice(draw: st.DrawFn, says: Says, known: list[Tool]) -> ToolChoice | None
     if mode == "one":
         return ToolChoice("any", [known[0].name])
     if mode == "some":
-        return (
-            ToolChoice("any", [tool.name for tool in known])
-            if says.several_forced and len(known) > 1
-            else None
-        )
+        return ToolChoice("any", [tool.name for tool in known]) if says.several_forced and len(known) > 1 else None
     return ToolChoice(mode)
 
 
@@ -303,9 +295,7 @@ class Shows:
 def _choice_deltas(draw: st.DrawFn, shows: Shows, choice: int) -> list[Delta]:
     run: list[Delta] = []
     if shows.reasoning and draw(st.booleans()):
-        run += [
-            ReasoningDelta(text=text, choice=choice) for text in draw(st.lists(words, min_size=1, max_size=3))
-        ]
+        run += [ReasoningDelta(text=text, choice=choice) for text in draw(st.lists(words, min_size=1, max_size=3))]
         run.append(ReasoningDelta(choice=choice, signature="sig-" + draw(names)))
     if shows.refusal_text and draw(st.integers(0, 4)) == 0:
         run += [RefusalDelta(text, choice) for text in draw(st.lists(words, min_size=1, max_size=2))]
@@ -369,9 +359,7 @@ def _fold_usage(before: Usage | None, told: Usage) -> Usage:
     if before is None:
         return told
     pairs = {name: getattr(told, name) for name in ("input", "output", "cached", "cache_write", "reasoning")}
-    return msgspec.structs.replace(
-        before, **{name: value for name, value in pairs.items() if value is not None}
-    )
+    return msgspec.structs.replace(before, **{name: value for name, value in pairs.items() if value is not None})
 
 
 def shown(deltas: Sequence[Delta]) -> Shown:
