@@ -204,8 +204,10 @@ class _Value:
 
     def add(self, run: Token) -> None:
         """One more run."""
-        self._starts.append(self._size)
-        self._places.append((run.start, run.end - run.start != len(run.text)))
+        escape = run.end - run.start != len(run.text)
+        if escape or not self._places or self._places[-1][1]:  # else it goes on with the last
+            self._starts.append(self._size)
+            self._places.append((run.start, escape))
         self._said.append(run.text)
         self._size += len(run.text)
         self._end = run.end

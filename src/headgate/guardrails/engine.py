@@ -10,7 +10,7 @@ from typing import Protocol, cast
 
 import re2
 
-_MEMORY_BYTES_MAX = 16 * 1024 * 1024
+_MEMORY_BYTES_MAX = 8 * 1024 * 1024
 
 
 class Found(Protocol):

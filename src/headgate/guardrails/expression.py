@@ -18,6 +18,7 @@ import msgspec
 from headgate.guardrails.engine import BadPattern, regex
 
 SOURCE_CHARS_MAX = 2000
+_COUNTED_MAX = 3
 _QUANTIFIED = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 
 
@@ -60,13 +61,16 @@ def read(source: str) -> Expression:
 
 
 class _Node(NamedTuple):
+    """`wide` matches whatever `source` does and more: counts are left out of it, they make automata large."""
+
     source: str
+    wide: str
     prefix: str
     shortest: int
     longest: int | None
 
 
-_NOTHING = _Node("", "", 0, 0)
+_NOTHING = _Node("", "", "", 0, 0)
 _EDGES = ("\\b", "\\B")
 
 
@@ -92,6 +96,7 @@ class _Reader:
         bounds = [branch.longest for branch in branches if branch.longest is not None]
         return _Node(
             "(?:" + "|".join(branch.source for branch in branches) + ")",
+            "(?:" + "|".join(branch.wide for branch in branches) + ")",
             "(?:" + "|".join(branch.prefix for branch in branches) + ")",
             min(branch.shortest for branch in branches),
             max(bounds) if len(bounds) == len(branches) else None,
@@ -110,7 +115,9 @@ class _Reader:
             if part.longest == 0:  # a word boundary: what follows begins as it would without it
                 prefix = node.prefix
             longest = None if part.longest is None or node.longest is None else part.longest + node.longest
-            node = _Node(part.source + node.source, prefix, part.shortest + node.shortest, longest)
+            node = _Node(
+                part.source + node.source, part.wide + node.wide, prefix, part.shortest + node.shortest, longest
+            )
         if top and parts and parts[0].source in _EDGES:
             # the characters around a leading boundary are already there, so it can be asked at once
             return node._replace(prefix=f"(?:{parts[0].source}{node.prefix}|)")
@@ -130,10 +137,12 @@ class _Reader:
         lazy = "?" if self._peek() == "?" else ""
         self._at += len(lazy)
         span = f"{{{least},{'' if most is None else most}}}" if most != least else f"{{{least}}}"
-        before = "*" if most is None else f"{{0,{most - 1}}}" if most else ""
+        many = most is None or most > _COUNTED_MAX
+        wide = f"(?:{atom.wide}){('+' if least else '*') if many else span}" if most != 0 else ""
+        before = "*" if many else f"{{0,{most - 1}}}" if most else ""
         longest = 0 if most == 0 or atom.longest == 0 else None if None in (most, atom.longest) else most * atom.longest  # type: ignore[operator]
-        prefix = f"(?:(?:{atom.source}){before}{atom.prefix})" if most != 0 else ""
-        return _Node(f"(?:{atom.source}){span}{lazy}", prefix, atom.shortest * least, longest)
+        prefix = f"(?:(?:{atom.wide}){before}{atom.prefix})" if most != 0 else ""
+        return _Node(f"(?:{atom.source}){span}{lazy}", wide, prefix, atom.shortest * least, longest)
 
     def _counts(self) -> tuple[int, int | None] | None:
         """`{n}`, `{n,}` or `{n,m}`; None where the brace is a plain character."""
@@ -174,7 +183,9 @@ class _Reader:
             opening = head if head.endswith(":") else "(?:"
         inner = self.alternation()
         self._at += 1
-        return inner._replace(source=f"{opening}{inner.source})", prefix=f"{opening}{inner.prefix})")
+        return inner._replace(
+            source=f"{opening}{inner.source})", wide=f"{opening}{inner.wide})", prefix=f"{opening}{inner.prefix})"
+        )
 
     def _find(self, sign: str) -> int:
         at = self._source.find(sign, self._at)
@@ -189,7 +200,7 @@ class _Reader:
                 f"the expression uses \\{kind}", "leave it out: anchors, bytes and \\Q have no meaning here"
             )
         if kind in "bB":
-            return _Node(f"\\{kind}", "", 0, 0)
+            return _Node(f"\\{kind}", "", "", 0, 0)
         if kind in "pPx" and self._peek() == "{":
             self._at = self._find("}") + 1
         elif kind in "pP":
@@ -215,7 +226,7 @@ class _Reader:
 
 
 def _one(source: str) -> _Node:
-    return _Node(source, f"{source}?", 1, 1)
+    return _Node(source, source, f"{source}?", 1, 1)
 
 
 def _chain(part: _Node, rest: _Node) -> str:
@@ -223,5 +234,5 @@ def _chain(part: _Node, rest: _Node) -> str:
     if not rest.source:
         return part.prefix
     if part.prefix == f"{part.source}?":
-        return f"(?:{part.source}{rest.prefix})?"
-    return f"(?:{part.source}{rest.prefix}|{part.prefix})"
+        return f"(?:{part.wide}{rest.prefix})?"
+    return f"(?:{part.wide}{rest.prefix}|{part.prefix})"
