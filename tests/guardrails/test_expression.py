@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headgate.core.errors import ConfigError
+from headgate.guardrails import loading
 from headgate.guardrails.engine import PatternSet, Tail, regex
 from headgate.guardrails.expression import BadExpression, read
 
@@ -132,3 +135,13 @@ def test_a_tail_that_fails_holds_everything(monkeypatch: pytest.MonkeyPatch) -> 
     tail = Tail("a?")
     monkeypatch.setattr(tail, "_match", lambda *_: [(-1, -1)])
     assert tail.start(b"xyz", 1) == 1
+
+
+@pytest.mark.parametrize("check", ["email", "card", "provider_keys"])
+def test_beginnings_stay_small(check: str) -> None:
+    """Counts blow automata up: these had thousands of instructions, and chunks of varied text cost seven times more."""
+    module = loading.find(check)
+    assert module is not None
+    made = module.make({}, lambda setting, wrong, right: ConfigError(setting, wrong, right))
+    compiled: Any = regex(rf"(?:{read(made.pattern).prefix})\z")
+    assert compiled.programsize < 500

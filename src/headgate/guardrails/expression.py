@@ -18,7 +18,7 @@ import msgspec
 from headgate.guardrails.engine import BadPattern, regex
 
 SOURCE_CHARS_MAX = 2000
-_COUNTED_MAX = 3
+_COUNTED_MAX = 1
 _QUANTIFIED = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 
 
