@@ -327,4 +327,8 @@ def test_finishes() -> None:
     assert ask(body(max_tokens=2)).json()["stop_reason"] == "max_tokens"
     refused = ask(body(messages=[{"role": "user", "content": "[[refuse]]"}])).json()
     assert (refused["stop_reason"], refused["stop_details"]["type"]) == ("refusal", "refusal")
-    assert ask(body(messages=[{"role": "user", "content": "[[pause]]"}])).json()["stop_reason"] == "pause_turn"
+    pause = {"role": "user", "content": "[[pause]]"}
+    paused = ask(body(model="claude-opus-5", messages=[pause])).json()
+    assert paused["stop_reason"] == "pause_turn"
+    again = {"role": "assistant", "content": paused["content"]}
+    assert ask(body(model="claude-opus-5", messages=[pause, again])).json()["stop_reason"] == "end_turn"

@@ -135,6 +135,33 @@ def test_a_client_that_leaves_is_noticed(fault: str) -> None:
     simulate(work, SimulatorSettings(interval_s=0.01))
 
 
+def test_a_client_that_resets_is_noticed() -> None:
+    async def work(client: Client) -> None:
+        reader, writer = await asyncio.open_connection(client.host, client.port)
+        sent = body_of("openai", "[[long 5000]]", stream=True)
+        writer.write(request_bytes("POST", path_of("openai", "", True), sent, headers_of("openai")))
+        await reader.readuntil(b"data: ")
+        writer.transport.abort()
+        await asyncio.wait_for(_until(client.simulator, 1), 5)
+        assert client.simulator.left == 1
+
+    simulate(work, SimulatorSettings(interval_s=0.01))
+
+
+def test_a_client_that_does_not_read_holds_its_answer_back() -> None:
+    async def work(client: Client) -> None:
+        _, writer = await asyncio.open_connection(client.host, client.port, limit=1024)
+        sent = body_of("openai", "[[long 20000]]", stream=True)
+        writer.write(request_bytes("POST", path_of("openai", "", True), sent, headers_of("openai")))
+        other = await client.ask("openai", most_s=20)
+        assert other.status == 200
+        assert client.simulator.left == 0
+        writer.transport.abort()
+        await asyncio.wait_for(_until(client.simulator, 1), 10)
+
+    simulate(work)
+
+
 def test_closing_ends_hanging_connections() -> None:
     async def work() -> None:
         simulator = await serve(SimulatorSettings(faults=("*:f14-hang",)))

@@ -111,10 +111,17 @@ def _check_roles(messages: list[Tree], model: str) -> None:
             )
     if first != "user":
         raise refusal('messages: first message must use the "user" role')
-    if messages[-1].get("role") == "assistant" and (modern or re.match(r"claude-[a-z]+-4-[6-9]", model)):
+    strict = modern or re.match(r"claude-[a-z]+-4-[6-9]", model) is not None
+    if messages[-1].get("role") == "assistant" and strict and not _paused(messages):
         raise refusal(
             "This model does not support assistant message prefill. The conversation must end with a user message."
         )
+
+
+def _paused(messages: list[Tree]) -> bool:
+    """Whether the conversation ends with a turn that was paused: sent back as it is, the model goes on."""
+    asked = [one for one in messages if one.get("role") == "user"][-1]
+    return any("[[pause]]" in text(block.get("text")).lower() for block in blocks(asked.get("content")))
 
 
 def _check_content(message: Tree, at: int, last: bool) -> None:

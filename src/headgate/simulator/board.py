@@ -1,6 +1,6 @@
 """The fault rules in force: set at start, changed at run time, counted as they strike.
 
-Text form: `VENDOR:FAULT[@SHARE][,NAME=VALUE ...]`, vendor `openai`, `anthropic`, `google` or `*`, names `count`,
+Text form: `[VENDOR:]FAULT[@SHARE][,NAME=VALUE ...]`, vendor `openai`, `anthropic`, `google` or `*`; names `count`,
 `seconds`, `after`, `period`, `drip`, `key`, `model`; `openai:f1-503@0.25,count=10`. A fault's family alone (`f16`)
 means its first shape.
 """
@@ -80,10 +80,8 @@ def parse(said: str) -> Rule:
     """A rule in text form. Raises ValueError."""
     head, *options = said.split(",")
     vendor, colon, rest = head.partition(":")
-    if not colon:
-        raise ValueError(f"{said!r} names no vendor; write VENDOR:FAULT, for example openai:f1-503@0.25")
-    name, _, share = rest.partition("@")
-    given: Tree = {"vendor": vendor, "fault": name}
+    name, _, share = (rest if colon else head).partition("@")
+    given: Tree = {"vendor": vendor if colon else "*", "fault": name}
     if share:
         given["share"] = _figure(share, said)
     for option in options:
@@ -155,7 +153,7 @@ class Board:
         suffix."""
         self.answered += 1
         own = request.headers.get("x-simulator-fault") or suffix
-        candidates = [parse(own if ":" in own else f"*:{own}")] if own else self._rules
+        candidates = [parse(own)] if own else self._rules
         for rule in candidates:
             if self._applies(rule, vendor, request):
                 rule.hits += 1

@@ -15,7 +15,7 @@ user text, in double square brackets and any case, ask for more:
 | `[[refuse]]` | refuses in the vendor's way |
 | `[[filter]]` | begins, then the content filter ends it |
 | `[[blocked]]` | the prompt itself is refused (Google: promptFeedback; OpenAI: 400; Anthropic: refusal) |
-| `[[pause]]` | Anthropic's `pause_turn` |
+| `[[pause]]` | Anthropic's `pause_turn`; sent back, it goes on |
 | `[[window]]` | Anthropic's `model_context_window_exceeded` |
 | `[[think]]` | thinks where the request left that to the model |
 | `[[redacted]]` | Anthropic: the thinking comes redacted |
@@ -90,7 +90,7 @@ def answer(ask: Ask, seed: int, choice: int = 0) -> Answer:
     calls = _calls(ask, asked, seed, choice)
     spoken = "I will look that up." if "talk" in asked else ""
     said = spoken if calls else _text(ask, asked, choice)
-    finish, raw = _finish(ask.vendor, asked, bool(calls))
+    finish, raw = _finish(ask, asked, bool(calls))
     if finish in ("refusal", "blocked"):
         calls, said = (), "" if finish == "blocked" else "I cannot help with that request."
     elif finish == "filter":
@@ -104,13 +104,13 @@ def answer(ask: Ask, seed: int, choice: int = 0) -> Answer:
     )
 
 
-def _finish(vendor: str, asked: dict[str, str], calls: bool) -> tuple[str, str | None]:
+def _finish(ask: Ask, asked: dict[str, str], calls: bool) -> tuple[str, str | None]:
     for trigger, finish in (("refuse", "refusal"), ("filter", "filter"), ("blocked", "blocked")):
         if trigger in asked:
             return finish, None
-    if "pause" in asked and vendor == "anthropic":
+    if "pause" in asked and ask.vendor == "anthropic" and ask.stage == 0:
         return "pause", None
-    if "window" in asked and vendor == "anthropic":
+    if "window" in asked and ask.vendor == "anthropic":
         return "length", "model_context_window_exceeded"
     return ("tool" if calls else "stop"), None
 

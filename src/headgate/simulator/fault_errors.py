@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from email.utils import formatdate
-from typing import TypeAlias
 
+from headgate.simulator.fault import Refuse
 from headgate.simulator.messages import ApiError, Vendor
 from headgate.simulator.trees import Tree
 
-Refuse: TypeAlias = "Callable[[Vendor], ApiError]"
 _RPC = "type.googleapis.com/google.rpc."
 _BROKEN = {
     "openai": "The server had an error while processing your request. Sorry about that!",

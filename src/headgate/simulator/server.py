@@ -147,6 +147,10 @@ class Simulator:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def fault(self, said: str) -> None:
+        """Puts a rule in text form in force, as `POST /__control` does. Raises ValueError."""
+        self.board.add(parse(said))
+
     async def serve_line(self, line: _Line) -> None:
         """Serves one connection until either side ends it."""
         task = asyncio.current_task()
@@ -243,13 +247,12 @@ class Simulator:
     async def _play(self, line: _Line, steps: Iterable[Step]) -> bool:
         """Carries the steps out; False where the connection ends with them."""
         for step in steps:
-            if line.gone.is_set():
+            if line.gone.is_set() or (isinstance(step, Send) and not await _sent(line, step.data)):
                 self.left += 1
                 return False
             if isinstance(step, Send):
-                line.writer.write(step.data)
-                await line.writer.drain()
-            elif isinstance(step, Wait):
+                continue
+            if isinstance(step, Wait):
                 await _pause(line, step.seconds)
             elif isinstance(step, Hang):
                 await _pause(line, max(self.settings.hold_s, _SHORT_WAIT_S))
@@ -260,6 +263,16 @@ class Simulator:
                     _reset(line.writer)
                 return False
         return not line.writer.is_closing()
+
+
+async def _sent(line: _Line, data: bytes) -> bool:
+    """Writes, as fast as the client reads; False where it has left."""
+    line.writer.write(data)
+    try:
+        await line.writer.drain()
+    except ConnectionError:
+        return False
+    return True
 
 
 async def _pause(line: _Line, seconds: float) -> None:
@@ -285,8 +298,8 @@ async def serve(settings: SimulatorSettings | None = None) -> Simulator:
     loop = asyncio.get_running_loop()
     pace = Pace(chosen.first_s, chosen.interval_s)
     board = Board(chosen.seed, Knobs(drip_s=chosen.drip_s, pace=pace), loop.time)
-    for said in chosen.faults:
-        board.add(parse(said))
     simulator = Simulator(chosen, board, deque(maxlen=chosen.log_size))
+    for said in chosen.faults:
+        simulator.fault(said)
     await simulator.start()
     return simulator
