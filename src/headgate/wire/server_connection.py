@@ -72,7 +72,9 @@ class ServerConnection(asyncio.Protocol):
         peer = cast("tuple[str, int] | str | None", transport.get_extra_info("peername"))
         self.peer = peer[0] if isinstance(peer, tuple) else ""
         context = self.context
-        if len(context.connections) < context.capacity:
+        if context.draining:  # accepted in the last moment
+            self._transport.abort()
+        elif len(context.connections) < context.capacity:
             context.connections.add(self)
             self._arm(limits.header_s)
         elif len(context.refused) < REFUSED_MAX:
