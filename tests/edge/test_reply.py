@@ -296,6 +296,19 @@ def test_dropped_frames_stay_behind_and_changed_ones_are_patched() -> None:
     run(talk())
 
 
+def test_an_endless_stream_without_content_is_not_held_for_ever() -> None:
+    ping = b"event: ping\ndata: " + b'{"type": "ping", "pad": "%b"}' % (b"x" * 100_000) + b"\n\n"
+
+    async def talk() -> None:
+        pings = [passed("anthropic", ping) for _ in range(20)]
+        async with gateway(scripted("anthropic", [*pings, *feeds("anthropic")])) as here:
+            status, _, body = await here.ask(PATHS["anthropic"], request("anthropic", True))
+            assert status == 502
+            assert b"response_too_large" in body
+
+    run(talk())
+
+
 def test_google_without_alt_sse_gets_an_array() -> None:
     path = "/v1beta/models/m:streamGenerateContent"
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from headgate.core.chat import Begin, Delta, Frame
-from headgate.core.errors import HeadgateError
+from headgate.core.errors import HeadgateError, UpstreamError
 from headgate.core.stages import Asked, Call, Passed
 from headgate.dialects.base import AnswerMeta, AnswerWriter, Dialect, Sent
 from headgate.edge import headers
 from headgate.edge.failure import send_failure
 from headgate.edge.surface import JSON, Surface
 from headgate.wire.exchange import Exchange
+
+HELD_BYTES_MAX = 1024 * 1024  # of a stream before its first content; whole answers have the transport's bound
 
 
 class ClientReply:
@@ -23,7 +25,7 @@ class ClientReply:
 
     __slots__ = (
         "_attempt", "_begin", "_blocked", "_call", "_committed", "_content", "_dialect", "_exchange",
-        "_framer", "_held", "_open_block", "_surface", "_tail", "_writer",
+        "_framer", "_held", "_held_bytes", "_open_block", "_surface", "_tail", "_writer",
     )  # fmt: skip
 
     def __init__(self, exchange: Exchange, call: Call, surface: Surface, dialects: Mapping[str, Dialect]) -> None:
@@ -37,20 +39,24 @@ class ClientReply:
         self._attempt = 0
         self._writer: AnswerWriter | None = None
         self._held: list[bytes] = []
+        self._held_bytes = 0
         self._tail: list[bytes] = []
         self._begin: Begin | None = None
         self._open_block: int | None = None
         self._content = False
 
     async def write(self, passed: Passed) -> None:
-        """Send frames; status and first frame go out with the first content. Waits for a slow reader."""
+        """Send frames; status and first frame go out with the first content. Waits for a slow reader.
+
+        Raises UpstreamError (response_too_large) where a stream goes on and on without any content.
+        """
         data = self._render(passed)
         if passed.blocked is not None:
             self._blocked = True
         exchange = self._exchange
         if not self._committed:
             if data:
-                self._held.append(data)
+                self._hold(data)
             if not passed.commits or not self._call.record.stream:
                 return
             data = self._commit()
@@ -110,6 +116,7 @@ class ClientReply:
     def _restart(self, passed: Passed) -> None:
         self._attempt = passed.attempt
         self._held.clear()
+        self._held_bytes = 0
         self._tail.clear()
         self._begin = None
         self._open_block = None
@@ -126,6 +133,12 @@ class ClientReply:
             self._content = True
 
     # -- endings
+
+    def _hold(self, data: bytes) -> None:
+        self._held.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes > HELD_BYTES_MAX and self._call.record.stream:
+            raise UpstreamError("response_too_large", "the provider streamed without end and without any content")
 
     def _commit(self) -> bytes:
         self._committed = True
