@@ -78,6 +78,7 @@ def test_triggers() -> None:
     assert answer(asked("[[refuse]]"), 1).finish == "refusal"
     assert answer(asked("[[filter]] " + "word " * 20), 1).finish == "filter"
     assert answer(asked("[[think]]"), 1).count.thinking > 0
+    assert answer(asked("[[think]]", may_think=False), 1).count.thinking == 0
     assert answer(asked("[[cached]]"), 1).count.cached == 50
     assert answer(asked("hello", input_tokens=2000), 1).count.cached == 1000
     assert answer(asked("hello", "anthropic", input_tokens=2000), 1).count.cached == 0

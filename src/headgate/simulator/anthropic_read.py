@@ -38,7 +38,8 @@ def read(body: Tree) -> Ask:
     ask.forced = {"any": "", "tool": text(choice.get("name"))}.get(kind)
     ask.parallel = choice.get("disable_parallel_tool_use") is not True
     ask.schema = tree(shape.get("schema")) if shape else None
-    ask.thinks = _thinks(text(tree(body.get("thinking")).get("type")), ask.stage)
+    thinking = text(tree(body.get("thinking")).get("type"))
+    ask.thinks, ask.may_think = _thinks(thinking, ask.stage), thinking != "disabled"
     ask.media = [seen for one in messages for seen in _media(blocks(one.get("content")))]
     ask.outcomes = [
         _outcome(block, names)

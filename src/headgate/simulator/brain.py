@@ -86,7 +86,7 @@ def triggers(said: str) -> dict[str, str]:
 def answer(ask: Ask, seed: int, choice: int = 0) -> Answer:
     """What the model says. `choice` counts the alternatives of one request from 0."""
     asked = triggers(ask.said)
-    thought = _thought(ask) if ask.thinks or "think" in asked else ""
+    thought = _thought(ask) if ask.thinks or ("think" in asked and ask.may_think) else ""
     calls = _calls(ask, asked, seed, choice)
     spoken = "I will look that up." if "talk" in asked else ""
     said = spoken if calls else _text(ask, asked, choice)

@@ -34,7 +34,8 @@ def read(body: Tree, model: str) -> Ask:
     ask.forced = "" if mode == "ANY" else None
     ask.schema = tree(schema) if wants_json and schema is not None else None
     ask.any_json = wants_json and schema is None
-    ask.thinks = _thinks(tree(config.get("thinkingConfig")), model)
+    thinking = tree(config.get("thinkingConfig"))
+    ask.thinks, ask.may_think = _thinks(thinking, model), thinking.get("thinkingBudget") != 0
     ask.media = [seen for one in contents for seen in _media(parts(one))]
     ask.outcomes = [_outcome(one) for content in contents[last:] for one in responses(content)]
     ask.max_tokens = whole(config.get("maxOutputTokens"))

@@ -109,7 +109,8 @@ class Ask:
 
     `digest` covers the body but for the fields that only choose how it is delivered. `said` is the last user text,
     `stage` counts the tool rounds since it, `received` the messages. `forced` is "" where any tool must be called and
-    a tool's name where that one must be. `cache_write` is the number of input tokens marked for the prompt cache."""
+    a tool's name where that one must be. `thinks` says that it must, `may_think` False that it must not.
+    `cache_write` is the number of input tokens marked for the prompt cache."""
 
     vendor: str
     model: str
@@ -123,6 +124,7 @@ class Ask:
     schema: Tree | None = None
     any_json: bool = False
     thinks: bool = False
+    may_think: bool = True
     media: list[Media] = field(default_factory=list[Media])
     outcomes: list[ToolOutcome] = field(default_factory=list[ToolOutcome])
     max_tokens: int | None = None

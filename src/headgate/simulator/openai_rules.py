@@ -64,7 +64,8 @@ def read(body: Tree) -> Ask:
     ask.parallel = body.get("parallel_tool_calls") is not False
     ask.schema = tree(schema) if kind == "json_schema" else None
     ask.any_json = kind == "json_object"
-    ask.thinks = reasons(ask.model) and body.get("reasoning_effort") != "none"
+    ask.may_think = body.get("reasoning_effort") != "none"
+    ask.thinks = reasons(ask.model) and ask.may_think
     ask.media = [seen for one in messages for seen in _media(one.get("content"))]
     ask.outcomes = [
         ToolOutcome(names.get(text(one.get("tool_call_id")), ""), words(one.get("content")))
