@@ -142,7 +142,8 @@ class UpstreamError(HeadgateError):
         self.cool_s = cool_s
         self.body = body
         status, retryable, counts = UPSTREAM_KINDS[kind]
-        self.status = status
+        # the caller's own fault keeps the provider's status: the client gets that answer, and so says the record
+        self.status = attempt_status if kind == "client_fault" and attempt_status is not None else status
         self.retryable = retryable
         self.counts = counts
 

@@ -20,15 +20,13 @@ def send_failure(
     A provider's own answer to a client's mistake goes out as it came where both speak one dialect. Providers' failures
     say `x-should-retry: false`: the gateway has already asked whom it could.
     """
-    status = error.status
     after_s = error.retry_after_s
     body: bytes | None = None
     if isinstance(error, UpstreamError):
         after_s = error.cool_s if after_s is None else after_s
         if error.kind == "client_fault" and record.target_dialect == surface.dialect:
             body = error.body
-            status = error.attempt_status or status
     if body is None:
         body = dialect.error_body(error, record.id)
     lines = headers.answered(surface, record, JSON) + headers.retry(after_s, isinstance(error, _LATER)).encode()
-    exchange.send(status, lines, body)
+    exchange.send(error.status, lines, body)
