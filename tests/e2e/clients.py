@@ -6,13 +6,14 @@ import abc
 import base64
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import anthropic
 import openai
 from google import genai
+from google.genai import errors as google_errors
 from google.genai import types as gt
 
 from tests.e2e.gateway import Gateway
@@ -90,6 +91,10 @@ class Talk(abc.ABC):
     @abc.abstractmethod
     def ask(self, stream: bool) -> Got:
         """The next answer."""
+
+    @abc.abstractmethod
+    def pieces(self) -> Iterator[tuple[str, str | None]]:
+        """A stream as it comes: pieces of text, and a finish where one is said."""
 
     @abc.abstractmethod
     def answer_tools(self, got: Got, outcome: str) -> None:
@@ -182,6 +187,12 @@ class OpenAiTalk(Talk):
             refusal=message.refusal,
         )
 
+    def pieces(self) -> Iterator[tuple[str, str | None]]:
+        with self.sdk.chat.completions.create(**self.said(), stream=True) as events:
+            for chunk in events:
+                for choice in chunk.choices:
+                    yield choice.delta.content or "", choice.finish_reason
+
     def answer_tools(self, got: Got, outcome: str) -> None:
         self.turns.append(got.turn)
         self.turns += [{"role": "tool", "tool_call_id": call.id, "content": outcome} for call in got.calls]
@@ -243,6 +254,16 @@ class AnthropicTalk(Talk):
             headers=headers,
             turn={"role": "assistant", "content": [block.model_dump(exclude_none=True) for block in blocks]},
         )
+
+    def pieces(self) -> Iterator[tuple[str, str | None]]:
+        with self.sdk.messages.create(**self.said(), stream=True) as events:
+            for event in events:
+                if event.type == "content_block_delta" and event.delta.type == "text_delta":
+                    yield event.delta.text, None
+                elif event.type == "message_delta":
+                    yield "", event.delta.stop_reason
+                elif event.type == "message_stop":
+                    yield "", "message_stop"
 
     def answer_tools(self, got: Got, outcome: str) -> None:
         self.turns.append(got.turn)
@@ -310,6 +331,13 @@ class GoogleTalk(Talk):
             turn=gt.Content(role="model", parts=parts),
         )
 
+    def pieces(self) -> Iterator[tuple[str, str | None]]:
+        chunks = self.sdk.models.generate_content_stream(model=self.model, contents=self.turns, config=self.config())
+        for chunk in chunks:
+            for candidate in chunk.candidates or ():
+                finish = candidate.finish_reason
+                yield chunk.text or "", None if finish is None else finish.value
+
     def answer_tools(self, got: Got, outcome: str) -> None:
         self.turns.append(got.turn)
         parts = [
@@ -317,6 +345,21 @@ class GoogleTalk(Talk):
             for call in got.calls
         ]
         self.turns.append(gt.Content(role="user", parts=parts))
+
+
+ERRORS: dict[str, type[Exception]] = {
+    "openai": openai.APIError, "anthropic": anthropic.APIError, "google": google_errors.APIError,
+}  # fmt: skip
+
+
+def status_of(error: Any) -> int | None:
+    """The HTTP status that an SDK's error carries."""
+    return getattr(error, "status_code", None) or getattr(error, "code", None)
+
+
+def headers_of(error: Any) -> Mapping[str, str]:
+    """The headers of the answer that an SDK's error was made from."""
+    return error.response.headers
 
 
 TALKS: dict[str, type[Talk]] = {"openai": OpenAiTalk, "anthropic": AnthropicTalk, "google": GoogleTalk}

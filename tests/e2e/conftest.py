@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e import test_failover
 from tests.e2e.gateway import Gateway, Vendors
 from tests.e2e.workspace import documents, providers
 
@@ -18,8 +19,18 @@ def vendors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vendors]:
 
 
 @pytest.fixture(scope="session")
-def gateway(vendors: Vendors, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    config = {"providers": providers(vendors.url), "bodies": "full"}
-    made = Gateway(tmp_path_factory.mktemp("gateway"), config, documents()).start()
+def slow_vendors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vendors]:
+    """Vendors that take their time over every word of a stream."""
+    made = Vendors(tmp_path_factory.mktemp("slow-vendors"), "--interval-ms", "20")
+    yield made
+    made.process.stop()
+
+
+@pytest.fixture(scope="session")
+def gateway(vendors: Vendors, slow_vendors: Vendors, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """The gateway; accounts at the slow vendors are called `VENDOR-slow`."""
+    config = {"providers": {**providers(vendors.url), **providers(slow_vendors.url, "-slow")}, "bodies": "full"}
+    everything = [*documents(), *test_failover.documents()]
+    made = Gateway(tmp_path_factory.mktemp("gateway"), config, everything).start()
     yield made
     made.stop()

@@ -228,6 +228,16 @@ class Gateway:
                 return found
             cursor = f"&cursor={page['cursor']}"
 
+    def only_call(self, query: str) -> dict[str, Any]:
+        """The record of the one finished call that fits."""
+
+        def finished() -> list[dict[str, Any]]:
+            found = self.calls(query)
+            return found if all(one["outcome"] != "in_flight" for one in found) else []
+
+        (line,) = until(finished, RECORD_S, f"on record: a call with {query}")
+        return self.record(line["id"])
+
     def ask(self, body: object, path: str = "/v1/chat/completions", **headers: str) -> Answer:
         """A plain call with this gateway's key."""
         said = {"authorization": f"Bearer {self.key}"} | {name.replace("_", "-"): v for name, v in headers.items()}

@@ -6,10 +6,10 @@ from typing import Any
 
 VENDORS = ("openai", "anthropic", "google")
 MODELS = {"openai": "gpt-6.1-terra", "anthropic": "claude-sonnet-5-5", "google": "gemini-3.8-flash"}
+SMALL = {"openai": "gpt-6-luna", "anthropic": "claude-haiku-5-5", "google": "gemini-3.5-flash-lite"}
 BASES = {"openai": "/v1", "anthropic": "/v1", "google": "/v1beta"}
 SYSTEM = "You answer questions about the Aurora kettle. Be brief."
 DEADLINES = {"connect_s": 3, "first_token_s": 10, "idle_s": 10, "total_s": 30}
-SHORT = {"connect_s": 1, "first_token_s": 0.3, "idle_s": 0.3, "total_s": 8}
 
 
 def providers(url: str, suffix: str = "") -> dict[str, Any]:
@@ -59,7 +59,7 @@ def documents() -> list[dict[str, Any]]:
             "rules": [
                 {"check": "email", "action": "redact", "replace": "[email]"},
                 {"check": "card", "action": "block"},
-                {"name": "codename", "check": "pattern", "pattern": "(?i)bluebird", "action": "block", "on": ["output"]},
+                {"name": "codename", "check": "pattern", "pattern": "bluebird", "action": "block", "on": ["output"]},
                 {"name": "rival", "check": "pattern", "pattern": "(?i)acme", "action": "flag"},
             ],
         },
