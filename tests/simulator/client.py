@@ -110,7 +110,7 @@ class Client:
         stream: bool = False,
         model: str = "",
         headers: dict[str, str] | None = None,
-        most_s: float = 5.0,
+        most_s: float = 20.0,
     ) -> Got:
         """Sends a chat request; `body` in place of the plain one."""
         sent = body_of(vendor, said, model, stream) if body is None else body
@@ -118,7 +118,7 @@ class Client:
         return await self.send("POST", path, sent, {**headers_of(vendor), **(headers or {})}, most_s)
 
     async def send(
-        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, most_s: float = 5.0
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, most_s: float = 20.0
     ) -> Got:
         """Sends any request."""
         reader, writer = await asyncio.open_connection(self.host, self.port, limit=1 << 26)
@@ -136,7 +136,7 @@ def request_bytes(method: str, path: str, body: Any, headers: dict[str, str]) ->
     return "\r\n".join([*lines, "", ""]).encode() + data
 
 
-async def read_answer(reader: asyncio.StreamReader, most_s: float = 5.0) -> Got:
+async def read_answer(reader: asyncio.StreamReader, most_s: float = 20.0) -> Got:
     """Reads one answer; silence for `most_s` seconds and broken connections end it early."""
     got = Got(0, {}, b"", False)
     try:
