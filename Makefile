@@ -2,12 +2,13 @@
 # make test       everything CI checks
 # make bench      the budgets, beside nginx and HAProxy (needs gcc; installs the two where it is root)
 # make format     format the sources
+# make lock       pin the newest allowed versions of all dependencies, with hashes
 
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run test bench format clean
+.PHONY: run test bench format lock clean
 
 run: .venv/installed
 	@exec $(BIN)/headgate demo $(ARGS)
@@ -30,13 +31,20 @@ format: .venv/tested-with
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
 
-.venv/installed: .venv/bin/pip pyproject.toml
-	$(BIN)/pip install --quiet --editable .
+# versions and hashes are pinned: an install brings what was tested, or fails
+.venv/installed: .venv/bin/pip pyproject.toml requirements.lock
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --editable .
 	@touch $@
 
 .venv/tested-with: .venv/installed
 	$(BIN)/pip install --quiet --group test
 	@touch $@
+
+lock: .venv/bin/pip
+	$(BIN)/pip install --quiet pip-tools
+	$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-options --no-header --strip-extras \
+	  --allow-unsafe --output-file requirements.lock pyproject.toml
 
 clean:
 	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis .headgate

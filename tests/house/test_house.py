@@ -112,6 +112,15 @@ def test_few_dependencies_each_with_its_reason() -> None:
     assert [name for name in names if f"| {name} |" not in reasons] == []
 
 
+def test_the_lock_pins_every_dependency_with_hashes() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = [line.split(">")[0].split("<")[0].split(";")[0].strip().lower() for line in project["dependencies"]]
+    entries = (ROOT / "requirements.lock").read_text().split("\n")
+    pinned = {line.split("==")[0]: entries[i + 1] for i, line in enumerate(entries) if "==" in line and line[0] != " "}
+    assert [name for name in names if name not in pinned] == []
+    assert [name for name, following in pinned.items() if "--hash=sha256:" not in following] == []
+
+
 def test_nothing_of_one_machine_is_in_the_tree() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
         "\n"
