@@ -67,7 +67,7 @@ class Releases(Protocol):
     """Owns which release answers."""
 
     def select(self, admitted: Admitted) -> Selected:
-        """Raises InvalidRequest, NotFound, Forbidden."""
+        """Raises InvalidRequest, ModelNotFound."""
         ...
 
 

@@ -5,7 +5,8 @@ HeadgateError                     code, HTTP status, retryable, blame
 │   ├── InvalidRequest            400 invalid_request
 │   ├── Unauthenticated           401 unauthenticated
 │   ├── Forbidden                 403 forbidden
-│   ├── NotFound                  404 model_not_found
+│   ├── NotFound                  404 not_found
+│   │   └── ModelNotFound         404 model_not_found
 │   ├── TooLarge                  413 request_too_large
 │   ├── LimitExceeded             429 rate_limited
 │   └── BudgetExceeded            429 budget_exhausted
@@ -69,10 +70,16 @@ class Forbidden(CallerError):
 
 
 class NotFound(CallerError):
-    """No such model, app or path."""
+    """No such thing or path."""
+
+    code = "not_found"
+    status = 404
+
+
+class ModelNotFound(NotFound):
+    """No such model, app, channel or prompt."""
 
     code = "model_not_found"
-    status = 404
 
 
 class TooLarge(CallerError):

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import msgspec
 import orjson
 
-from headgate.core.errors import NotFound
+from headgate.core.errors import ModelNotFound
 from headgate.core.snapshot import Snapshot
 from headgate.core.stages import KeyInfo
 from headgate.core.types import Json, JsonObject
@@ -40,7 +40,7 @@ def listed(snapshot: Snapshot, key: KeyInfo) -> list[Listed]:
 
 
 def models_body(snapshot: Snapshot, key: KeyInfo, form: str, wanted: str | None) -> bytes:
-    """The list, or the one entry named `wanted` (undecoded), in the form of a dialect. Raises NotFound."""
+    """The list, or the one entry named `wanted` (undecoded), in the form of a dialect. Raises ModelNotFound."""
     entry = _FORMS[form]
     created = snapshot.loaded_ns // 1_000_000_000
     entries = listed(snapshot, key)
@@ -49,7 +49,7 @@ def models_body(snapshot: Snapshot, key: KeyInfo, form: str, wanted: str | None)
         for one in entries:
             if one.name == name:
                 return orjson.dumps(entry(one, created))
-        raise NotFound(f"there is no model `{name}` for this API key", param="model")
+        raise ModelNotFound(f"there is no model `{name}` for this API key", param="model")
     return orjson.dumps(_wrap(form, [entry(one, created) for one in entries]))
 
 

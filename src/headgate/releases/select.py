@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headgate.core.errors import NotFound
+from headgate.core.errors import ModelNotFound
 from headgate.core.snapshot import App, Release
 from headgate.core.stages import Admitted, Asked, Selected
 from headgate.dialects import DIALECTS
@@ -13,7 +13,7 @@ class Releases:
     """Stateless: everything comes with the call."""
 
     def select(self, admitted: Admitted) -> Selected:
-        """Reads the body just far enough to know who is asked. Raises InvalidRequest, NotFound."""
+        """Reads the body just far enough to know who is asked. Raises InvalidRequest, ModelNotFound."""
         call = admitted.call
         asked = DIALECTS[call.dialect].ask(call.body, call.path_model, call.path_stream)
         record = call.record
@@ -25,10 +25,10 @@ class Releases:
         if app is not None:
             return _of_app(admitted, asked, app, prompt)
         if asked.channel is not None:
-            raise NotFound(f"`{asked.model}` is not an app, so it has no channel `{asked.channel}`", param="model")
+            raise ModelNotFound(f"`{asked.model}` is not an app, so it has no channel `{asked.channel}`", param="model")
         route = snapshot.direct.route(asked.model)
         if route is None:
-            raise NotFound(
+            raise ModelNotFound(
                 f"there is no app and no model `{asked.model}`; GET /v1/models lists what is served", param="model"
             )
         return Selected(admitted, asked, route)
@@ -39,7 +39,7 @@ def _of_app(admitted: Admitted, asked: Asked, app: App, prompt: str) -> Selected
     release = app.channels.get(channel)
     if release is None:
         known = ", ".join(sorted(app.channels))
-        raise NotFound(f"app `{app.name}` has no channel `{channel}`; it has {known}", param="headgate.channel")
+        raise ModelNotFound(f"app `{app.name}` has no channel `{channel}`; it has {known}", param="headgate.channel")
     record = admitted.call.record
     record.app = app.name
     record.channel = channel
@@ -52,11 +52,11 @@ def _prompt(app: App, release: Release, wanted: str) -> str | None:
     if wanted:
         if wanted not in release.prompts:
             known = ", ".join(sorted(release.prompts)) or "none"
-            raise NotFound(f"app `{app.name}` has no prompt `{wanted}` in {release}; it has {known}", param="model")
+            raise ModelNotFound(f"{release} has no prompt `{wanted}`; it has {known}", param="model")
         return wanted
     if DEFAULT_PROMPT in release.prompts:
         return DEFAULT_PROMPT
     if len(release.prompts) > 1:
         known = ", ".join(f"{app.name}/{name}" for name in sorted(release.prompts))
-        raise NotFound(f"app `{app.name}` holds several prompts; ask for one of {known}", param="model")
+        raise ModelNotFound(f"app `{app.name}` holds several prompts; ask for one of {known}", param="model")
     return next(iter(release.prompts), None)

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from headgate.admission import credential
-from headgate.core.errors import Forbidden, HeadgateError, InvalidRequest, NotFound, TooLarge
+from headgate.core.errors import HeadgateError, InvalidRequest, NotFound, TooLarge
 from headgate.core.handlers import Actor, Ask, Handler, Text
 from headgate.core.types import Header
 from headgate.edge.management.openapi import ErrorBody, ErrorDetail, describe
@@ -111,7 +111,9 @@ def _refusal(error: HeadgateError) -> Response:
 
 async def _no_path(request: Request, error: Exception) -> Response:
     if getattr(error, "status_code", 404) == 405:
-        return _refusal(Forbidden(f"{request.url.path} does not take {request.method}; see /openapi.json"))
+        refused = InvalidRequest(f"{request.url.path} does not take {request.method}; see /openapi.json")
+        refused.status = 405
+        return _refusal(refused)
     return _refusal(NotFound(f"there is nothing at {request.url.path}; see /openapi.json"))
 
 

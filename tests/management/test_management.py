@@ -1,0 +1,160 @@
+"""The management API: described by its own types, closed to whoever shows no admin key, clear about mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from openapi_spec_validator import validate
+from starlette.testclient import TestClient
+
+from headgate import admission, telemetry
+from headgate.admission import KeyDesk, NewKey, load_pepper
+from headgate.app.control import authenticator
+from headgate.core.handlers import Ask, Handler, Text
+from headgate.core.keys import EVERY_TENANT
+from headgate.edge.management import describe, management_app
+from headgate.stores.calls_sqlite import SqliteCalls
+from headgate.stores.control import ControlStore
+from headgate.telemetry import Keeper, Metrics, Queries, fold
+from tests.support.world import ManualClock, SeededEntropy
+
+TOKEN = "local-token"
+
+
+class Place:
+    """A management API on real stores."""
+
+    def __init__(self, folder: Path) -> None:
+        clock, entropy = ManualClock(), SeededEntropy()
+        self.keys = ControlStore(folder)
+        self.calls = SqliteCalls(folder / "calls", fold)
+        self.desk = KeyDesk(self.keys, folder, load_pepper(folder, entropy), clock, entropy, self.calls)
+        self.admin = self.desk.open()
+        metrics = Metrics()
+        (folder / "journal").mkdir()
+        keeper = Keeper(str(folder / "journal"), self.calls, clock, [metrics.record])
+        self.handlers = [
+            *admission.handlers(self.desk),
+            *telemetry.handlers(Queries(self.calls), metrics, lambda: keeper.state, clock),
+        ]
+        app = management_app(self.handlers, authenticator(self.desk, TOKEN), ["localhost"], "0.0")
+        self.client = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
+
+    def ask(self, method: str, path: str, key: str | None = TOKEN, **rest: Any) -> Any:
+        headers = {} if key is None else {"authorization": f"Bearer {key}"}
+        return self.client.request(method, path, headers=headers, **rest)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    here = Place(tmp_path)
+    with here.client:
+        yield here
+    here.calls.close()
+    here.keys.close()
+
+
+def test_the_description_is_valid_openapi_and_names_every_operation(place: Place) -> None:
+    document = place.client.get("/openapi.json").json()
+    validate(document)
+    said = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
+    assert said == {(handler.method, handler.path) for handler in place.handlers}
+    ids = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_operation_is_closed_to_strangers_and_to_keys_for_calls(place: Place) -> None:
+    caller = place.desk.create(NewKey("caller"), "test").secret
+    for handler in place.handlers:
+        path = handler.path.replace("{id}", "x")
+        assert place.ask(handler.method, path, None).status_code == 401
+        assert place.ask(handler.method, path, "hg_nonsense").status_code == 401
+        assert place.ask(handler.method, path, caller).status_code == 403
+        assert place.ask(handler.method, path, place.admin).status_code not in (401, 403)
+
+
+def test_keys_are_made_listed_and_revoked(place: Place) -> None:
+    made = place.ask("POST", "/api/keys", json={"name": "checkout", "rpm": 5, "budget_usd": 2.5, "models": ["support"]})
+    assert made.status_code == 201
+    secret, key = made.json()["secret"], made.json()["key"]
+    assert secret.startswith(key["shown"].removesuffix("..."))
+    listed = place.ask("GET", "/api/keys").json()["keys"]
+    assert [(k["name"], k["state"], k["created_by"]) for k in listed] == [
+        ("first admin key", "active", "first start"),
+        ("checkout", "active", "local"),
+    ]
+    assert secret not in place.ask("GET", "/api/keys").text
+    gone = place.ask("POST", f"/api/keys/{key['id']}/revoke")
+    assert (gone.status_code, gone.json()["state"]) == (200, "revoked")
+    assert place.ask("POST", "/api/keys/key_none/revoke").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "rest", "param"),
+    [
+        ("POST", "/api/keys", {"content": b"{"}, None),
+        ("POST", "/api/keys", {"content": b"\xff"}, None),
+        ("POST", "/api/keys", {"json": {}}, None),
+        ("POST", "/api/keys", {"json": {"name": "x", "rpm": "many"}}, "rpm"),
+        ("POST", "/api/keys", {"json": {"name": "x", "rpm": 0}}, "rpm"),
+        ("POST", "/api/keys", {"json": {"name": "x", "expires": "2027-01-01T00:00:00"}}, "expires"),
+        ("POST", "/api/keys", {"json": {"name": "x", "expires": "2001-01-01T00:00:00Z"}}, "expires"),
+        ("POST", "/api/keys", {"json": {"name": "x", "colour": 1}}, None),
+        ("GET", "/api/calls?limit=many", {}, "limit"),
+        ("GET", "/api/calls?limit=100000", {}, "limit"),
+        ("GET", "/api/calls?since=yesterday", {}, "since"),
+        ("GET", "/api/calls?since=2026-01-01T00:00:00", {}, "since"),
+        ("GET", "/api/calls?colour=1", {}, None),
+        ("GET", "/api/calls?cursor=nonsense", {}, None),
+    ],
+)
+def test_mistakes_are_told(place: Place, method: str, path: str, rest: dict[str, Any], param: str | None) -> None:
+    answer = place.ask(method, path, **rest)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (400, "invalid_request")
+    assert param is None or error["param"] == param
+
+
+def test_bounds_hosts_and_paths(place: Place) -> None:
+    assert place.ask("POST", "/api/keys", content=b" " * (1 << 20) + b"{}").status_code == 413
+    assert place.client.get("/healthz").json() == {"status": "ok"}
+    assert place.client.get("/healthz", headers={"host": "evil.example"}).status_code == 400
+    assert place.ask("GET", "/api/nothing").json()["error"]["code"] == "not_found"
+    assert place.ask("DELETE", "/api/keys").status_code == 405
+    assert place.ask("GET", "/api/calls/call_none").status_code == 404
+    metrics = place.ask("GET", "/metrics")
+    assert metrics.headers["content-type"].startswith("text/plain")
+    assert "headgate_journal_segments" in metrics.text
+
+
+class Odd(msgspec.Struct):
+    """An answer."""
+
+    number: int
+
+
+def test_an_unexpected_error_tells_nothing_of_itself(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(_ask: Ask) -> Odd:
+        raise RuntimeError("the secret is 42")
+
+    def text(ask: Ask) -> Text:
+        return Text(ask.actor.scope)
+
+    handlers = [Handler("GET", "/broken", "Breaks", broken, Odd), Handler("GET", "/text", "Says", text, Text)]
+    validate(describe(handlers, "0.0"))
+
+    class Anyone:
+        ring = None
+
+    app = management_app(handlers, authenticator(Anyone(), TOKEN), ["localhost"], "0.0")  # type: ignore[arg-type]
+    client = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    answer = client.get("/broken", headers=headers)
+    assert answer.status_code == 500
+    assert "42" not in answer.text
+    assert "RuntimeError" in caplog.text
+    assert client.get("/text", headers=headers).text == EVERY_TENANT
