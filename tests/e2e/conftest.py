@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e import test_failover
-from tests.e2e.gateway import Gateway, Vendors
-from tests.e2e.workspace import documents, providers
+from tests.e2e.gateway import Gateway, Recorder, Vendors
+from tests.e2e.workspace import SEEN_MODELS, documents, providers
 
 
 @pytest.fixture(scope="session")
@@ -27,9 +27,23 @@ def slow_vendors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vendors]:
 
 
 @pytest.fixture(scope="session")
-def gateway(vendors: Vendors, slow_vendors: Vendors, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """The gateway; accounts at the slow vendors are called `VENDOR-slow`."""
-    config = {"providers": {**providers(vendors.url), **providers(slow_vendors.url, "-slow")}, "bodies": "full"}
+def recorder() -> Iterator[Recorder]:
+    """Vendors within this process: what reached them can be read to the byte."""
+    made = Recorder()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def gateway(
+    vendors: Vendors, slow_vendors: Vendors, recorder: Recorder, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """The gateway. Accounts at the slow vendors are called `VENDOR-slow`, those at the recorder `VENDOR-seen`."""
+    seen = providers(recorder.url, "-seen")
+    for vendor, model in SEEN_MODELS.items():
+        seen[f"{vendor}-seen"]["models"] = {model: {}}
+    accounts = {**providers(vendors.url), **providers(slow_vendors.url, "-slow"), **seen}
+    config = {"providers": accounts, "bodies": "full"}
     everything = [*documents(), *test_failover.documents()]
     made = Gateway(tmp_path_factory.mktemp("gateway"), config, everything).start()
     yield made

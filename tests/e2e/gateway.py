@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
+
+from headgate.simulator import SimulatorSettings, serve
+from headgate.simulator.server import Seen
 
 T = TypeVar("T")
 
@@ -150,10 +155,33 @@ class Vendors:
         assert fetch(self.url + "/__control", method="DELETE").status == 200
 
 
+class Recorder:
+    """Simulated vendors on a thread of this process, whose log of requests holds every byte they received."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._simulator = self._run(serve(SimulatorSettings(keys=(PROVIDER_KEY,))))
+        self.url = self._simulator.url
+
+    def last(self) -> Seen:
+        """The request served last."""
+        return self._simulator.requests[-1]
+
+    def close(self) -> None:
+        """Ends the simulator and its thread."""
+        self._run(self._simulator.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(STOP_S)
+        self._loop.close()
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(START_S)
+
+
 def free_port() -> int:
     """A port that was free a moment ago."""
-    import socket
-
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]

@@ -7,6 +7,8 @@ from typing import Any
 VENDORS = ("openai", "anthropic", "google")
 MODELS = {"openai": "gpt-6.1-terra", "anthropic": "claude-sonnet-5-5", "google": "gemini-3.8-flash"}
 SMALL = {"openai": "gpt-6-luna", "anthropic": "claude-haiku-5-5", "google": "gemini-3.5-flash-lite"}
+# known to one account alone: asked for by this name, a request is not changed at all
+SEEN_MODELS = {"openai": "gpt-6-luna-77", "anthropic": "claude-haiku-5-5-77", "google": "gemini-3.5-flash-lite-77"}
 BASES = {"openai": "/v1", "anthropic": "/v1", "google": "/v1beta"}
 SYSTEM = "You answer questions about the Aurora kettle. Be brief."
 DEADLINES = {"connect_s": 3, "first_token_s": 10, "idle_s": 10, "total_s": 30}
@@ -60,6 +62,10 @@ def documents() -> list[dict[str, Any]]:
                 {"check": "email", "action": "redact", "replace": "[email]"},
                 {"check": "card", "action": "block"},
                 {"name": "codename", "check": "pattern", "pattern": "bluebird", "action": "block", "on": ["output"]},
+                {
+                    "name": "metal", "check": "pattern", "pattern": "copper", "action": "redact",
+                    "replace": "[metal]", "on": ["output"],
+                },
                 {"name": "rival", "check": "pattern", "pattern": "(?i)acme", "action": "flag"},
             ],
         },
