@@ -260,7 +260,7 @@ def test_every_prefix_of_a_whole_body_is_refused() -> None:
 
 
 def test_sizes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headgate.dialects.anthropic_answer.ANSWER_BYTES_MAX", 10)
+    monkeypatch.setattr("headgate.dialects.whole.ANSWER_BYTES_MAX", 10)
     reader = ANTHROPIC.reader(False, True)
     with pytest.raises(UpstreamError) as caught:
         reader.feed(b"x" * 11)

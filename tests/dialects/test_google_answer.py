@@ -211,8 +211,8 @@ def test_what_is_no_response_is_malformed(body: bytes) -> None:
 
 
 def test_answers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(google_answer, "MAX_ANSWER_BYTES", 100)
-    monkeypatch.setattr(google_answer, "MAX_EVENT_BYTES", 100)
+    monkeypatch.setattr("headgate.dialects.whole.ANSWER_BYTES_MAX", 100)
+    monkeypatch.setattr(google_answer, "EVENT_BYTES_MAX", 100)
     for stream, data in [(False, b"x" * 101), (True, b"data: " + b"x" * 101)]:
         with pytest.raises(UpstreamError) as caught:
             GOOGLE.reader(stream, True).feed(data)

@@ -380,7 +380,7 @@ def test_faults_of_whole_answers(body: Any, kind: str) -> None:
 
 
 def test_a_whole_answer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headgate.dialects.openai_reader.ANSWER_BYTES_MAX", 10)
+    monkeypatch.setattr("headgate.dialects.whole.ANSWER_BYTES_MAX", 10)
     with pytest.raises(UpstreamError) as caught:
         whole(b"x" * 11)
     assert caught.value.kind == "response_too_large"

@@ -21,7 +21,6 @@ from headgate.core.errors import UpstreamError
 from headgate.core.types import Usage
 from headgate.dialects.anthropic_errors import read_stream_error
 from headgate.dialects.anthropic_types import (
-    ANSWER_BYTES_MAX,
     COUNT_MAX,
     FINISH,
     GotBlock,
@@ -30,6 +29,7 @@ from headgate.dialects.anthropic_types import (
     event_decoder,
     message_decoder,
 )
+from headgate.dialects.whole import WholeBody
 from headgate.wire.sse import Event, SseParser, parse
 
 MESSAGE_STOP: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
@@ -254,26 +254,14 @@ class StreamReader:
         return frame
 
 
-class WholeReader:
+class WholeReader(WholeBody):
     """Reads a whole body."""
 
-    __slots__ = ("_pieces", "_size")
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-        self._size = 0
-
-    def feed(self, data: bytes) -> list[Frame]:
-        """See `AnswerReader.feed`."""
-        self._size += len(data)
-        if self._size > ANSWER_BYTES_MAX:
-            raise UpstreamError("response_too_large", f"the answer is longer than {ANSWER_BYTES_MAX} bytes")
-        self._pieces.append(data)
-        return []
+    __slots__ = ()
 
     def end(self) -> list[Frame]:
         """See `AnswerReader.end`."""
-        body = b"".join(self._pieces)
+        body = self.gathered()
         if not body.strip():
             raise UpstreamError("empty_answer", "the provider sent an empty answer")
         try:

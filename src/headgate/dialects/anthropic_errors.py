@@ -10,9 +10,7 @@ import msgspec
 from headgate.core.errors import HeadgateError, UpstreamError
 from headgate.core.types import Header, Json, JsonObject, as_object, as_text
 from headgate.dialects.cooling import named, retry_after_s, until_s
-
-MESSAGE_MAX: Final = 500
-_CODE_MAX: Final = 64
+from headgate.dialects.failing import Told, answered, in_band
 
 # `error.details.error_code`: the account's money or permission is used up, waiting a minute does not help
 _MONEY: Final = frozenset({
@@ -40,8 +38,6 @@ _BY_STATUS: Final = {
     409: "server_error", 410: "model_gone", 425: "server_error", 429: "rate_limited", 503: "overloaded",
     529: "overloaded",
 }  # fmt: skip
-_COOLED: Final = frozenset({"rate_limited", "quota_exhausted", "overloaded", "server_error"})
-_TELLING: Final = frozenset({"client_fault", "context_too_long"})  # the caller's own request: it may read what is wrong
 _LIMITS: Final = (b"requests", b"tokens", b"input-tokens", b"output-tokens")
 
 _TYPES: Final = {
@@ -62,27 +58,14 @@ def error_object(error: HeadgateError, call_id: str | None) -> dict[str, object]
 def read_error(status: int, headers: Sequence[Header], body: bytes) -> UpstreamError:
     """What a non-2xx answer means. Never raises: HTML, cut JSON and empty bodies are answers too."""
     detail = _detail(body)
-    kind = _kind(status, detail)
-    if kind in ("client_fault", "auth_failed", "model_gone") and body.lstrip()[:1] == b"<":
-        kind = "malformed_response"  # a page from something between us and the provider
-    telling = kind in _TELLING and detail is not None
-    said = _text(detail, "message")[:MESSAGE_MAX] if telling else ""
-    return UpstreamError(
-        kind,
-        said or f"the provider answered {status}{_code(detail)}",
-        attempt_status=status,
-        cool_s=_cool_s(headers) if kind in _COOLED else None,
-        body=body if telling else None,
-    )
+    told = Told(_kind(status, detail), _word(detail), _text(detail, "message"), _cool_s(headers), detail is not None)
+    return answered(status, body, told)
 
 
 def read_stream_error(error: object) -> UpstreamError:
     """What an `error` object inside a 200 answer means: always the provider's fault, whatever it claims."""
     detail = as_object(error)
-    kind = _kind(0, detail)
-    if kind not in ("rate_limited", "quota_exhausted", "overloaded", "context_too_long"):
-        kind = "server_error"
-    return UpstreamError(kind, f"the provider reported an error inside its answer{_code(detail)}")
+    return in_band(Told(_kind(0, detail), _word(detail)))
 
 
 def _detail(body: bytes) -> JsonObject | None:
@@ -103,10 +86,9 @@ def _error_code(detail: JsonObject | None) -> str:
     return _text(as_object(details), "error_code")
 
 
-def _code(detail: JsonObject | None) -> str:
-    """The most exact word in brackets, for a message."""
-    word = _error_code(detail) or _text(detail, "type")
-    return f" ({word[:_CODE_MAX]})" if word else ""
+def _word(detail: JsonObject | None) -> str:
+    """The most exact machine-readable word."""
+    return _error_code(detail) or _text(detail, "type")
 
 
 def _kind(status: int, detail: JsonObject | None) -> str:

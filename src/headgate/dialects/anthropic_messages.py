@@ -24,11 +24,10 @@ from headgate.dialects.base import (
     Carried,
     Read,
     Sent,
-    check_depth,
     splice_top_level,
 )
+from headgate.dialects.decoding import read_body
 from headgate.dialects.foreign import MARK_BYTES
-from headgate.dialects.openai_types import invalid_body
 
 _SAMPLING: Final = ("temperature", "top_p", "top_k")
 _encode: Final = msgspec.json.encode
@@ -43,13 +42,7 @@ class AnthropicMessages:
 
     def ask(self, body: bytes, path_model: str | None, path_stream: bool) -> Asked:
         """See `Dialect.ask`."""
-        try:
-            if not body.isascii():
-                body.decode()  # the typed reading skips strings that it does not need
-            ask = ask_decoder.decode(body)
-            check_depth(body)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise invalid_body(error) from error
+        ask = read_body(ask_decoder, body)
         chars = _chars(ask.system)
         for message in ask.messages:
             chars += _chars(message.content)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 from typing import Final, NoReturn
 
-import msgspec
-
 from headgate.core.chat import (
     ChatRequest,
     JsonFormat,
@@ -30,9 +28,9 @@ from headgate.dialects.anthropic_types import (
     WireTool,
     request_decoder,
 )
-from headgate.dialects.base import EXTRA_FIELD, Read, limit_depth
+from headgate.dialects.base import EXTRA_FIELD, Read
+from headgate.dialects.decoding import fields_decoder, read_body
 from headgate.dialects.foreign import Foreign, unwrap_foreign
-from headgate.dialects.openai_types import fields_decoder, invalid_body
 
 _KNOWN: Final = frozenset({*WireRequest.__struct_fields__, EXTRA_FIELD})
 _TOOL_EXTRAS: Final = ("input_examples", "allowed_callers", "defer_loading", "eager_input_streaming")
@@ -42,12 +40,8 @@ _THINKING: Final = ("enabled", "adaptive", "between_tools", "disabled")
 
 def read_request(body: bytes, stream: bool) -> Read:
     """See `Dialect.read_request`."""
-    try:
-        wire = request_decoder.decode(body)
-        fields = fields_decoder.decode(body)
-        limit_depth(body, msgspec.json.decode(body))
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise invalid_body(error) from error
+    wire = read_body(request_decoder, body)
+    fields = fields_decoder.decode(body)
     reading = _Reading()
     reading.note(*(name for name, value in fields.items() if name not in _KNOWN and bytes(value) != b"null"))
     return Read(reading.request(wire, stream), list(reading.dropped))

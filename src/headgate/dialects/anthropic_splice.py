@@ -12,8 +12,8 @@ from headgate.core.errors import InvalidRequest
 from headgate.core.types import Json, as_object
 from headgate.dialects.anthropic_request import write_settings
 from headgate.dialects.base import splice_top_level
+from headgate.dialects.decoding import fields_decoder
 from headgate.dialects.foreign import MARK, MARK_BYTES
-from headgate.dialects.openai_types import fields_decoder
 
 _NUMBERS: Final = ("temperature", "top_p", "top_k", "max_tokens")
 _encode: Final = msgspec.json.encode

@@ -14,7 +14,6 @@ from headgate.core.types import Json
 from headgate.dialects.base import Extra
 
 NAME: Final = "anthropic"
-ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
 NOTHING: Final = msgspec.Raw()
 Named: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 COUNT_MAX: Final = 2**53 - 1  # what JSON numbers hold exactly; no honest token count comes near

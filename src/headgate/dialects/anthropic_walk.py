@@ -21,7 +21,7 @@ from headgate.core.chat import (
     ToolStart,
     UsageDelta,
 )
-from headgate.core.types import Usage
+from headgate.core.types import Usage, folded
 from headgate.dialects.anthropic_types import FINISH_BACK, NAME
 from headgate.dialects.base import AnswerMeta
 from headgate.dialects.foreign import Foreign, wrap_foreign
@@ -127,7 +127,7 @@ class Walk:
             case Begin():
                 self.begin(delta)
             case UsageDelta():
-                self._count(delta.usage)
+                self.usage = folded(self.usage, delta.usage)
             case _ if delta.choice != 0:
                 return
             case TextDelta() | RefusalDelta():
@@ -240,13 +240,3 @@ class Walk:
         for waiting in self._queue:
             if waiting.start.index == delta.index:
                 waiting.args.append(delta.text)
-
-    def _count(self, told: Usage) -> None:
-        before = self.usage
-        self.usage = Usage(
-            input=before.input if told.input is None else told.input,
-            output=before.output if told.output is None else told.output,
-            cached=before.cached if told.cached is None else told.cached,
-            cache_write=before.cache_write if told.cache_write is None else told.cache_write,
-            reasoning=before.reasoning if told.reasoning is None else told.reasoning,
-        )

@@ -90,5 +90,5 @@ def _between(then: datetime | None, headers: dict[bytes, str]) -> float | None:
 def _http_date(text: str) -> datetime | None:
     try:
         return parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None

@@ -30,8 +30,6 @@ from headgate.dialects.google_errors import read_stream_error
 from headgate.dialects.google_types import (
     BROKEN_FINISH,
     FINISH,
-    MAX_ANSWER_BYTES,
-    MAX_EVENT_BYTES,
     Said,
     SaidCall,
     SaidCandidate,
@@ -39,7 +37,8 @@ from headgate.dialects.google_types import (
     SaidUsage,
     said_decoder,
 )
-from headgate.wire.sse import Event, SseParser, parse
+from headgate.dialects.whole import WholeBody
+from headgate.wire.sse import EVENT_BYTES_MAX, Event, SseParser, parse
 
 CHOICES_MAX: Final = 128
 _UNSPECIFIED: Final = "FINISH_REASON_UNSPECIFIED"
@@ -214,7 +213,7 @@ class StreamReader:
 
     def __init__(self) -> None:
         self._answer = _Answer()
-        self._parser = SseParser(MAX_EVENT_BYTES)
+        self._parser = SseParser(EVENT_BYTES_MAX)
         self._array: ArraySplitter | None = None
         self._started = False
 
@@ -230,7 +229,7 @@ class StreamReader:
                 return [self._frame(parse(_event(element))) for element in self._array.feed(data)]
             return [self._frame(event) for event in self._parser.feed(data)]
         except ValueError as error:
-            raise UpstreamError("response_too_large", f"an event is over {MAX_EVENT_BYTES} bytes") from error
+            raise UpstreamError("response_too_large", f"an event is over {EVENT_BYTES_MAX} bytes") from error
 
     def end(self) -> list[Frame]:
         """See `AnswerReader.end`."""
@@ -265,26 +264,14 @@ def _event(element: bytes) -> bytes:
         raise UpstreamError("malformed_response", "the provider's answer is not JSON") from error
 
 
-class WholeReader:
+class WholeReader(WholeBody):
     """Implements `AnswerReader` for one JSON body."""
 
-    __slots__ = ("_pieces", "_size")
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-        self._size = 0
-
-    def feed(self, data: bytes) -> list[Frame]:
-        """See `AnswerReader.feed`."""
-        self._size += len(data)
-        if self._size > MAX_ANSWER_BYTES:
-            raise UpstreamError("response_too_large", f"the provider's answer is over {MAX_ANSWER_BYTES} bytes")
-        self._pieces.append(data)
-        return []
+    __slots__ = ()
 
     def end(self) -> list[Frame]:
         """See `AnswerReader.end`."""
-        body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        body = self.gathered()
         try:
             said = _decode(body)
         except msgspec.ValidationError as error:

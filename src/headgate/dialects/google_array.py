@@ -6,8 +6,7 @@ from typing import Final
 
 import msgspec
 
-from headgate.dialects.google_types import MAX_EVENT_BYTES
-from headgate.wire.sse import SseParser
+from headgate.wire.sse import EVENT_BYTES_MAX, SseParser
 
 _OPEN: Final = ord("{")
 _CLOSE: Final = ord("}")
@@ -21,7 +20,7 @@ class ArraySplitter:
 
     __slots__ = ("_buffer", "_depth", "_in_text", "_limit", "_scan", "_start")
 
-    def __init__(self, limit: int = MAX_EVENT_BYTES) -> None:
+    def __init__(self, limit: int = EVENT_BYTES_MAX) -> None:
         self._buffer = b""
         self._scan = 0
         self._start = 0
@@ -94,7 +93,7 @@ class ArrayFramer:
     content_type: Final = b"application/json; charset=UTF-8"
 
     def __init__(self) -> None:
-        self._parser = SseParser(MAX_EVENT_BYTES)
+        self._parser = SseParser(EVENT_BYTES_MAX)
         self._begun = False
 
     def feed(self, data: bytes) -> bytes:

@@ -10,8 +10,8 @@ import msgspec
 from headgate.core.errors import HeadgateError, UpstreamError
 from headgate.core.types import Header, Json, JsonObject, as_int, as_list, as_object, as_text
 from headgate.dialects.cooling import bounded, duration_s, named, retry_after_s, said_s
+from headgate.dialects.failing import Told, answered, in_band
 
-MESSAGE_MAX: Final = 500
 _TYPE: Final = "type.googleapis.com/google.rpc."
 _DOMAIN: Final = "headgate"
 # below this, the delay that comes with a used-up daily quota is only the per-minute window's
@@ -51,7 +51,6 @@ _AUTH_WORDS: Final = ("api key not valid", "api key expired", "api key not found
 _PLACE_WORDS: Final = ("user location is not supported", "not available in your country")
 _LONG_WORDS: Final = ("exceeds the maximum number of tokens", "input context is too long", "payload size exceeds")
 _MONEY_WORDS: Final = ("spending cap", "spend cap", "credits are depleted", "billing account", "limit: 0")
-_COOLED: Final = frozenset({"rate_limited", "quota_exhausted", "overloaded", "server_error"})
 
 
 def error_object(error: HeadgateError, call_id: str | None = None) -> JsonObject:
@@ -74,7 +73,7 @@ def error_body(error: HeadgateError, call_id: str | None) -> bytes:
     return msgspec.json.encode(error_object(error, call_id))
 
 
-class _Told:
+class _Said:
     """What an error object says, as far as it can be read."""
 
     __slots__ = ("delay_s", "message", "quotas", "reason", "word")
@@ -107,36 +106,18 @@ class _Told:
 def read_error(status: int, headers: Sequence[Header], body: bytes) -> UpstreamError:
     """What a non-2xx answer means. Never raises: HTML, cut JSON and empty bodies are answers too."""
     error = _error(body)
-    told = _Told(error or {})
-    kind = _kind(status, told)
-    if kind in ("client_fault", "auth_failed") and body.lstrip()[:1] == b"<":
-        kind = "malformed_response"  # a page from something between us and Google
-    message = f"the provider answered {status}"
-    if told.word:
-        message += f" ({(told.reason or told.word)[:64]})"
-    if kind in ("client_fault", "context_too_long") and told.message:
-        message = told.message[:MESSAGE_MAX]  # the caller's own request is at fault: let it read what is wrong
-    return UpstreamError(
-        kind,
-        message,
-        attempt_status=status,
-        cool_s=_cool_s(kind, headers, told),
-        body=body if kind in ("client_fault", "context_too_long") and error is not None else None,
-    )
+    said = _Said(error or {})
+    kind = _kind(status, said)
+    word = said.reason or said.word
+    return answered(status, body, Told(kind, word, said.message, _cool_s(kind, headers, said), error is not None))
 
 
 def read_stream_error(raw: msgspec.Raw) -> UpstreamError:
     """What an `error` object inside a 200 answer means: always the provider's fault, whatever it claims."""
     error = as_object(msgspec.json.decode(raw)) or {}
-    told = _Told(error)
-    status = as_int(error.get("code")) or _CODES.get(told.word, 0)
-    kind = _kind(status, told)
-    if kind not in ("rate_limited", "quota_exhausted", "overloaded", "context_too_long"):
-        kind = "server_error"
-    suffix = f" ({told.word[:64]})" if told.word else ""
-    return UpstreamError(
-        kind, f"the provider reported an error inside its answer{suffix}", cool_s=_cool_s(kind, (), told)
-    )
+    said = _Said(error)
+    kind = _kind(as_int(error.get("code")) or _CODES.get(said.word, 0), said)
+    return in_band(Told(kind, said.word, cool_s=_cool_s(kind, (), said)))
 
 
 def _error(body: bytes) -> JsonObject | None:
@@ -150,14 +131,14 @@ def _error(body: bytes) -> JsonObject | None:
     return None if found is None else as_object(found.get("error")) or found
 
 
-def _kind(status: int, told: _Told) -> str:
-    lower = told.message.lower()
-    if status == 429 or (status == 0 and told.word == "RESOURCE_EXHAUSTED"):
-        return _limit_kind(told, lower)
+def _kind(status: int, said: _Said) -> str:
+    lower = said.message.lower()
+    if status == 429 or (status == 0 and said.word == "RESOURCE_EXHAUSTED"):
+        return _limit_kind(said, lower)
     if status >= 500:
-        busy = status in (503, 529) or told.word == "UNAVAILABLE"
+        busy = status in (503, 529) or said.word == "UNAVAILABLE"
         return "overloaded" if busy else "server_error"
-    if status in (401, 403) or told.reason in _AUTH_REASONS or any(word in lower for word in _AUTH_WORDS):
+    if status in (401, 403) or said.reason in _AUTH_REASONS or any(word in lower for word in _AUTH_WORDS):
         return "auth_failed"
     if any(word in lower for word in _PLACE_WORDS):
         return "auth_failed"
@@ -172,21 +153,19 @@ def _kind(status: int, told: _Told) -> str:
     return "client_fault" if status >= 400 else "malformed_response"
 
 
-def _limit_kind(told: _Told, lower: str) -> str:
+def _limit_kind(said: _Said, lower: str) -> str:
     """A quota per minute comes back by itself; one per day, or an account out of money, does not. The message "You
     exceeded your current quota, please check your plan and billing details" stands with both and tells nothing."""
-    if any("PerDay" in quota for quota in told.quotas) or any(word in lower for word in _MONEY_WORDS):
+    if any("PerDay" in quota for quota in said.quotas) or any(word in lower for word in _MONEY_WORDS):
         return "quota_exhausted"
     return "rate_limited"
 
 
-def _cool_s(kind: str, headers: Sequence[Header], told: _Told) -> float | None:
+def _cool_s(kind: str, headers: Sequence[Header], said: _Said) -> float | None:
     """Seconds to leave the target alone: what the headers say, else what the body says."""
-    if kind not in _COOLED:
-        return None
     seconds = retry_after_s(named(headers))
     if seconds is None:
-        seconds = told.delay_s
+        seconds = said.delay_s
     if kind == "quota_exhausted" and seconds is not None and seconds < _DAILY_MIN_S:
         return None
     return seconds

@@ -24,7 +24,8 @@ from headgate.core.chat import (
 )
 from headgate.core.errors import CannotCarry, InvalidRequest
 from headgate.core.types import Json, JsonObject, as_list, as_object, as_text
-from headgate.dialects.base import Read, limit_depth
+from headgate.dialects.base import EXTRA_FIELD, Read, limit_depth
+from headgate.dialects.decoding import invalid_body
 from headgate.dialects.foreign import unwrap_foreign
 from headgate.dialects.google_config import fields_kept, read_config
 from headgate.dialects.google_fields import fault, fields, flag, items, text, texts
@@ -43,8 +44,8 @@ def read_request(body: bytes, stream: bool) -> Read:
     """See `Dialect.read_request`. Raises InvalidRequest, CannotCarry."""
     try:
         tree = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest("the body is not valid JSON") from error
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise invalid_body(error) from error
     limit_depth(body, tree)
     request = fields(tree, "body")
     chat = ChatRequest(messages=[], stream=stream)
@@ -63,7 +64,7 @@ def read_request(body: bytes, stream: bool) -> Read:
     if "generationConfig" in request:
         read_config(request.pop("generationConfig"), chat, dropped)
     request.pop("model", None)
-    request.pop("headgate", None)
+    request.pop(EXTRA_FIELD, None)
     dropped.extend(request)
     return Read(chat, list(dict.fromkeys(dropped)))
 

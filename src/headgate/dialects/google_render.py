@@ -19,7 +19,7 @@ from headgate.core.chat import (
     UsageDelta,
 )
 from headgate.core.errors import HeadgateError, UpstreamError
-from headgate.core.types import Json, JsonObject, Usage, as_object
+from headgate.core.types import Json, JsonObject, Usage, as_object, folded
 from headgate.dialects.base import AnswerMeta, Sent
 from headgate.dialects.foreign import Foreign, wrap_foreign
 from headgate.dialects.google_errors import error_body, error_object
@@ -91,7 +91,7 @@ class _Answer:
             elif isinstance(delta, Finish):
                 self._closed(delta.choice).finish = delta
             elif isinstance(delta, UsageDelta):
-                self.usage = _later(self.usage, delta.usage)
+                self.usage = folded(self.usage, delta.usage)
             elif self._begin is None:
                 self._begin = delta
 
@@ -161,19 +161,6 @@ def _add_text(parts: list[JsonObject], text: str) -> None:
         parts[-1]["text"] = f"{parts[-1]['text']}{text}"
     else:
         parts.append({"text": text})
-
-
-def _later(before: Usage | None, told: Usage) -> Usage:
-    """The last count told wins, field by field."""
-    if before is None:
-        return told
-    return Usage(
-        input=before.input if told.input is None else told.input,
-        output=before.output if told.output is None else told.output,
-        cached=before.cached if told.cached is None else told.cached,
-        cache_write=before.cache_write if told.cache_write is None else told.cache_write,
-        reasoning=before.reasoning if told.reasoning is None else told.reasoning,
-    )
 
 
 def _word(finish: Finish | None) -> str | None:

@@ -11,20 +11,20 @@ import msgspec
 from headgate.core.errors import InvalidRequest
 from headgate.core.stages import Asked
 from headgate.core.types import Json, JsonObject, as_object
-from headgate.dialects.base import JSON_DEPTH_MAX, limit_depth, splice_top_level
+from headgate.dialects.base import EXTRA_FIELD, splice_top_level
+from headgate.dialects.decoding import fields_decoder, read_body
 from headgate.dialects.foreign import MARK, MARK_BYTES
 from headgate.dialects.google_config import write_settings
 from headgate.dialects.google_fields import camel, items
 from headgate.dialects.google_types import BYPASS, AskBody, AskConfig, AskContent, AskPart, ask_decoder
 
-_raw_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SIGNATURES: Final = ("thoughtSignature", "thought_signature")
 _CALLS: Final = ("functionCall", "function_call")
 
 
 def ask(body: bytes, path_model: str | None, path_stream: bool) -> Asked:
     """See `Dialect.ask`. The model is named in the URL; a `model` field in the body only stands in for it."""
-    document = _decode(body)
+    document = read_body(ask_decoder, body)
     model = (path_model or document.model or "").removeprefix("models/")
     if not model:
         raise InvalidRequest("the model is missing from the URL: /models/{model}:generateContent", param="model")
@@ -39,39 +39,11 @@ def ask(body: bytes, path_model: str | None, path_stream: bool) -> Asked:
     if config is not None:
         _measure(asked, config)
     extra = document.headgate
-    if extra is not None:
-        asked.variables = extra.variables
-        asked.channel = extra.channel
-        asked.body = splice_top_level(body, {"headgate": None})
+    if extra is not msgspec.UNSET:
+        asked.body = splice_top_level(body, {EXTRA_FIELD: None})
+        if extra is not None:
+            asked.variables, asked.channel = extra.variables, extra.channel
     return asked
-
-
-def _decode(body: bytes) -> AskBody:
-    try:
-        document = ask_decoder.decode(body)
-        if not body.isascii():
-            body.decode()  # the decoder does not look at text that it skips
-        if body.count(b"{") + body.count(b"[") > JSON_DEPTH_MAX:
-            limit_depth(body, msgspec.json.decode(body))
-    except msgspec.ValidationError as error:
-        raise _misfit(str(error)) from error
-    except UnicodeDecodeError as error:
-        raise InvalidRequest("the body is not valid UTF-8") from error
-    except msgspec.DecodeError as error:
-        raise InvalidRequest(f"the body is not valid JSON: {error}") from error
-    except RecursionError as error:
-        raise InvalidRequest(f"JSON is nested deeper than {JSON_DEPTH_MAX} levels") from error
-    return document
-
-
-def _misfit(said: str) -> InvalidRequest:
-    """msgspec's words, with the field they speak of as `param`."""
-    what, _, path = said.partition(" - at `$")
-    path = path.rstrip("`").strip(".").replace("[...]", "")
-    if what.startswith("Object missing required field `"):
-        path = f"{path}.{what.split('`')[1]}".strip(".")
-    message = f"Invalid value at '{path}': {what}" if path else f"Invalid body: {what}"
-    return InvalidRequest(message, param=path or None)
 
 
 def _measure(asked: Asked, config: AskConfig) -> None:
@@ -122,7 +94,7 @@ def request_target(model: str, stream: bool) -> str:
 
 def add_prompt(asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> bytes:
     """See `Dialect.add_prompt`. The client's own turns keep their bytes."""
-    body = _raw_object.decode(asked.body)
+    body = fields_decoder.decode(asked.body)
     changes: dict[str, bytes | None] = {}
     system: list[Json] = [{"text": text} for role, text in messages if role == "system"]
     if system:
@@ -163,7 +135,7 @@ def _add_settings(
     body: Mapping[str, msgspec.Raw], settings: Mapping[str, Json], changes: dict[str, bytes | None]
 ) -> None:
     name, own = _named(body, "generationConfig", "generation_config")
-    config = _raw_object.decode(own) if own is not None else {}
+    config = fields_decoder.decode(own) if own is not None else {}
     said = {camel(key): value for key, value in config.items() if bytes(value) != b"null"}
     added = {key: value for key, value in write_settings(settings).items() if key not in said}
     if added:
@@ -186,7 +158,7 @@ def splice_request(body: bytes, asked: Asked, model: str) -> bytes:
 
 
 def _without_foreign(body: bytes) -> bytes:
-    fields = _raw_object.decode(body)
+    fields = fields_decoder.decode(body)
     turns = items(msgspec.json.decode(fields["contents"]), "contents")
     kept = [content for content in turns if _clean(as_object(content))]
     return splice_top_level(body, {"contents": msgspec.json.encode(kept)})

@@ -13,8 +13,6 @@ import msgspec
 from headgate.dialects.base import Extra
 
 NAME: Final = "google"
-MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
-MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 BYPASS: Final = "skip_thought_signature_validator"  # documented by Google for history that Gemini did not produce
 
 
@@ -52,7 +50,7 @@ class AskBody(msgspec.Struct, gc=False):
     config_camel: AskConfig | None = msgspec.field(default=None, name="generationConfig")
     config_snake: AskConfig | None = msgspec.field(default=None, name="generation_config")
     model: str | None = None
-    headgate: Extra | None = None
+    headgate: Extra | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class SaidCall(msgspec.Struct, gc=False):

@@ -27,8 +27,8 @@ from headgate.core.errors import UpstreamError
 from headgate.core.types import Usage, as_int, as_object, as_text
 from headgate.dialects.openai_errors import read_stream_error
 from headgate.dialects.openai_types import Got, GotCall, GotChoice, GotFunction, GotMessage
+from headgate.dialects.whole import ANSWER_BYTES_MAX
 
-ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
 CHOICES_MAX: Final = 128
 CALLS_MAX: Final = 1024
 _COUNT_MAX: Final = 2**31  # no answer has more tokens: a server that says so is not believed

@@ -10,7 +10,7 @@ import msgspec
 from headgate.core.chat import ChatRequest, Frame
 from headgate.core.errors import HeadgateError, UpstreamError
 from headgate.core.stages import Asked
-from headgate.core.types import Header, Json, as_object
+from headgate.core.types import Header, Json
 from headgate.dialects import openai_errors, openai_patch, openai_request, openai_splice
 from headgate.dialects.base import (
     EXTRA_FIELD,
@@ -21,12 +21,12 @@ from headgate.dialects.base import (
     Dialect,
     Read,
     Sent,
-    check_depth,
     splice_top_level,
 )
+from headgate.dialects.decoding import read_body
 from headgate.dialects.openai_reader import StreamReader, WholeReader
 from headgate.dialects.openai_turns import NAME
-from headgate.dialects.openai_types import Ask, ask_decoder, invalid_body
+from headgate.dialects.openai_types import Ask, ask_decoder
 from headgate.dialects.openai_write import StreamWriter, WholeWriter
 
 _SYSTEM_ROLES: Final = ("system", "developer")
@@ -39,13 +39,7 @@ class OpenAIChat:
 
     def ask(self, body: bytes, path_model: str | None, path_stream: bool) -> Asked:
         """Model and stream stand in the body; the path says nothing."""
-        try:
-            if not body.isascii():
-                body.decode()  # the typed decode does not look into fields it skips
-            told = ask_decoder.decode(body)
-            check_depth(body)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise invalid_body(error) from error
+        told = read_body(ask_decoder, body)
         stream = told.stream is True
         options = told.stream_options
         asked = Asked(
@@ -62,8 +56,7 @@ class OpenAIChat:
         if extra is not msgspec.UNSET:
             asked.body = splice_top_level(body, {EXTRA_FIELD: None})
             if extra is not None:
-                asked.variables = as_object(extra.variables)
-                asked.channel = extra.channel
+                asked.variables, asked.channel = extra.variables, extra.channel
         return asked
 
     def system_text(self, asked: Asked) -> str | None:

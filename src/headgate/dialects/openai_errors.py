@@ -9,8 +9,9 @@ import msgspec
 from headgate.core.errors import HeadgateError, UpstreamError
 from headgate.core.types import Header, Json, as_object, as_text
 from headgate.dialects.cooling import bounded, duration_s, named, retry_after_s, said_s
+from headgate.dialects.failing import Told, answered, in_band
 
-MESSAGE_MAX = 500
+_STATUS_DIGITS = 3
 
 _MONEY = frozenset({
     "insufficient_quota",
@@ -44,24 +45,8 @@ def read_error(status: int, headers: Sequence[Header], body: bytes) -> UpstreamE
     """What a non-2xx answer means. Never raises: HTML, cut JSON and empty bodies are answers too."""
     detail = _detail(body)
     code, text = _code(detail), _text(detail)
-    kind = _kind(status, code, text)
-    if kind in ("client_fault", "auth_failed") and body.lstrip()[:1] == b"<":
-        kind = "malformed_response"  # a page from something between us and the provider
-    message = f"the provider answered {status}"
-    if code:
-        message += f" ({code[:64]})"
-    if kind in ("client_fault", "context_too_long") and text:
-        message = text[:MESSAGE_MAX]  # the caller's own request is at fault: let it read what is wrong
-    return UpstreamError(
-        kind,
-        message,
-        attempt_status=status,
-        cool_s=_cool_s(headers, text) if kind in _COOLED else None,
-        body=body if kind in ("client_fault", "context_too_long") and detail is not None else None,
-    )
-
-
-_COOLED = frozenset({"rate_limited", "quota_exhausted", "overloaded", "server_error"})
+    told = Told(_kind(status, code, text), code, text, _cool_s(headers, text), detail is not None)
+    return answered(status, body, told)
 
 
 def read_stream_error(error: object) -> UpstreamError:
@@ -69,12 +54,9 @@ def read_stream_error(error: object) -> UpstreamError:
     detail = as_object(error)
     code, text = _code(detail), _text(detail) or (as_text(error) or "")
     number = detail.get("code") if detail is not None else None
-    status = int(number) if isinstance(number, int | str) and str(number).isdecimal() else 0
-    kind = _kind(status, code, text)
-    if kind not in ("rate_limited", "quota_exhausted", "overloaded", "context_too_long"):
-        kind = "server_error"
-    suffix = f" ({code[:64]})" if code else ""
-    return UpstreamError(kind, f"the provider reported an error inside its answer{suffix}", cool_s=said_s(text))
+    digits = str(number) if isinstance(number, int) else as_text(number) or ""
+    status = int(digits) if digits.isdecimal() and len(digits) == _STATUS_DIGITS else 0
+    return in_band(Told(_kind(status, code, text), code, cool_s=said_s(text)))
 
 
 def _detail(body: bytes) -> dict[str, Json] | None:

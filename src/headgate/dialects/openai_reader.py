@@ -8,9 +8,10 @@ import msgspec
 
 from headgate.core.chat import Frame
 from headgate.core.errors import UpstreamError
-from headgate.dialects.openai_answer import ANSWER_BYTES_MAX, AnswerState
+from headgate.dialects.openai_answer import AnswerState
 from headgate.dialects.openai_errors import read_stream_error
 from headgate.dialects.openai_types import Got, got_decoder
+from headgate.dialects.whole import WholeBody
 from headgate.wire.sse import Event, SseParser, parse
 
 DONE: Final = b"data: [DONE]\n\n"
@@ -106,26 +107,14 @@ class StreamReader:
             raise UpstreamError("malformed_response", "the provider's answer is not an event stream")
 
 
-class WholeReader:
+class WholeReader(WholeBody):
     """Reads a non-streamed answer."""
 
-    __slots__ = ("_pieces", "_size")
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-        self._size = 0
-
-    def feed(self, data: bytes) -> list[Frame]:
-        """See `base.AnswerReader`."""
-        self._size += len(data)
-        if self._size > ANSWER_BYTES_MAX:
-            raise UpstreamError("response_too_large", f"the provider's answer is over {ANSWER_BYTES_MAX} bytes")
-        self._pieces.append(data)
-        return []
+    __slots__ = ()
 
     def end(self) -> list[Frame]:
         """See `base.AnswerReader`."""
-        body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        body = self.gathered()
         frame = Frame(body, [], last=True)
         answer = AnswerState()
         got = _decode(body)

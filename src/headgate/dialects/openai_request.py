@@ -10,14 +10,13 @@ from headgate.core.chat import ChatRequest, JsonFormat, ReasoningRequest, Text, 
 from headgate.core.errors import CannotCarry, InvalidRequest
 from headgate.core.types import Json, JsonObject, as_list, as_object, as_text
 from headgate.dialects.base import EXTRA_FIELD, Carried, Read
+from headgate.dialects.decoding import fields_decoder, read_body
 from headgate.dialects.openai_models import takes_effort, takes_sampling, takes_stop
 from headgate.dialects.openai_turns import TurnReader, write_turns
 from headgate.dialects.openai_types import (
     WireFormat,
     WireRequest,
     WireTool,
-    fields_decoder,
-    invalid_body,
     request_decoder,
 )
 
@@ -43,11 +42,8 @@ _SAME: Final = ("temperature", "top_p", "n", "seed", "presence_penalty", "freque
 
 def read_request(body: bytes, stream: bool) -> Read:
     """See `base.Dialect.read_request`."""
-    try:
-        wire = request_decoder.decode(body)
-        fields = fields_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise invalid_body(error) from error
+    wire = read_body(request_decoder, body)
+    fields = fields_decoder.decode(body)
     said = [name for name, raw in fields.items() if bytes(raw) != b"null"]
     _refuse(said, fields)
     dropped = [name for name in said if name not in _UNDERSTOOD]

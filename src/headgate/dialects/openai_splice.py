@@ -9,7 +9,8 @@ import msgspec
 
 from headgate.core.types import Json, JsonObject, as_object
 from headgate.dialects.base import splice_top_level
-from headgate.dialects.openai_types import Ask, fields_decoder
+from headgate.dialects.decoding import fields_decoder
+from headgate.dialects.openai_types import Ask
 
 _USAGE: Final = b'{"include_usage":true}'
 _WHITESPACE: Final = b" \t\r\n"
@@ -33,7 +34,6 @@ _SETTINGS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
 
 _encode: Final = msgspec.json.encode
 _messages: Final = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
-_raw_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def splice_request(body: bytes, told: Ask, model: str | None, wants_usage: bool) -> bytes:
@@ -56,7 +56,7 @@ def splice_request(body: bytes, told: Ask, model: str | None, wants_usage: bool)
 
 
 def _add_usage(body: bytes) -> bytes:
-    options = _raw_object.decode(fields_decoder.decode(body)["stream_options"])
+    options = fields_decoder.decode(fields_decoder.decode(body)["stream_options"])
     options["include_usage"] = msgspec.Raw(b"true")
     return _encode(options)
 

@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-from headgate.core.errors import InvalidRequest
+from headgate.dialects.base import Extra
 
 Positive: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 Named: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
@@ -43,13 +43,6 @@ class StreamOptions(msgspec.Struct, gc=False):
     """Only the switch that decides about the usage chunk."""
 
     include_usage: bool | None = None
-
-
-class Extra(msgspec.Struct, gc=False):
-    """Headgate's own field: the variables of a registered prompt and the channel to take."""
-
-    variables: dict[str, object] | None = None
-    channel: str | None = None
 
 
 class Ask(msgspec.Struct, gc=False):
@@ -234,22 +227,3 @@ class Got(msgspec.Struct):
 ask_decoder = msgspec.json.Decoder(Ask)
 request_decoder = msgspec.json.Decoder(WireRequest)
 got_decoder = msgspec.json.Decoder(Got)
-fields_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
-def invalid_body(error: Exception) -> InvalidRequest:
-    """What to tell the client about a body that did not decode; `param` is the field's path, `messages[0].role`."""
-    if isinstance(error, RecursionError):
-        return InvalidRequest("the JSON body is nested too deeply")
-    if isinstance(error, UnicodeError):
-        return InvalidRequest("the body is not valid UTF-8")
-    text = str(error)
-    if not isinstance(error, msgspec.ValidationError):
-        return InvalidRequest(f"the body is not valid JSON: {text}")
-    what, _, where = text.partition(" - at `$")
-    path = where.rstrip("`").removeprefix(".")
-    missing = what.removeprefix("Object missing required field `")
-    if missing != what:
-        path = f"{path}.{missing.rstrip('`')}".removeprefix(".")
-    at = f"'{path}': " if path else ""
-    return InvalidRequest(f"invalid request body: {at}{what}", param=path or None)

@@ -24,7 +24,7 @@ from headgate.core.chat import (
     UsageDelta,
 )
 from headgate.core.errors import GatewayError, HeadgateError
-from headgate.core.types import Usage
+from headgate.core.types import Usage, folded
 from headgate.dialects.base import AnswerMeta
 from headgate.dialects.openai_errors import error_object
 from headgate.dialects.openai_reader import DONE
@@ -41,7 +41,6 @@ FINISH_BACK: Final[dict[str, str]] = {
 POLICY_FINISH: Final = "content_filter"
 
 encode = msgspec.json.encode
-_known: Final = ("input", "output", "cached", "cache_write", "reasoning")
 
 
 def answer_id(begin: Begin | None, meta: AnswerMeta) -> str:
@@ -65,14 +64,6 @@ def usage_object(usage: Usage | None) -> dict[str, object] | None:
     if usage.reasoning is not None:
         said["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning}
     return said
-
-
-def merge_usage(before: Usage | None, told: Usage) -> Usage:
-    """The last count told wins, field by field."""
-    if before is None:
-        return told
-    new = {name: getattr(told, name) for name in _known if getattr(told, name) is not None}
-    return msgspec.structs.replace(before, **new)
 
 
 def error_event(error: HeadgateError) -> bytes:
@@ -145,7 +136,7 @@ class StreamWriter:
             elif isinstance(delta, Begin):
                 self._head = self._head or ChunkHead(delta, self._meta)
             elif isinstance(delta, UsageDelta):
-                self._usage = merge_usage(self._usage, delta.usage)
+                self._usage = folded(self._usage, delta.usage)
             elif isinstance(delta, Finish):
                 self._finish(out, delta)
             else:
@@ -296,7 +287,7 @@ class WholeWriter:
             if isinstance(delta, Begin):
                 self._begin = self._begin or delta
             elif isinstance(delta, UsageDelta):
-                self._usage = merge_usage(self._usage, delta.usage)
+                self._usage = folded(self._usage, delta.usage)
             else:
                 self._choices.setdefault(delta.choice, _WholeChoice()).add(delta)
         return b""
