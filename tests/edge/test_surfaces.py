@@ -59,6 +59,7 @@ def test_unknown_paths_are_404_in_the_dialect_of_the_path(path: str) -> None:
         ("GET", "/v1/chat/completions", "POST", "openai"),
         ("DELETE", "/v1/messages", "POST", "anthropic"),
         ("PUT", "/v1beta/models/m:generateContent", "POST", "google"),
+        ("GET", "/v1beta/models/m:generateContent", "POST", "google"),
         ("POST", "/v1/models", "GET, HEAD", "openai"),
         ("POST", "/healthz", "GET, HEAD", "openai"),
     ],

@@ -30,6 +30,8 @@ def call_at(path: str, query: str) -> Match | None:
 def listing_at(request: Request) -> Listing | None:
     """The list of models that a GET of the path asks for."""
     path = request.path
+    if google_generate.match(path, request.query) is not None:
+        return None  # a method of a model, which is called with POST
     for base in (models.OPENAI_PATH, models.GOOGLE_PATH):
         if path == base or path.startswith(base + "/"):
             wanted = path[len(base) + 1 :] or None
