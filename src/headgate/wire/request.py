@@ -135,6 +135,12 @@ class HeadReader:
         return read
 
 
+def path_told(raw: bytes) -> str:
+    """The path in the first line of an unread head; empty where there is none. Good for the form of a refusal only."""
+    words = raw.partition(b"\r\n")[0].split(b" ", 2)
+    return words[1].partition(b"?")[0].decode("latin-1") if len(words) == 3 else ""
+
+
 def _target(target: bytes, method: bytes) -> str:
     """The request target in origin form. An authority in it is dropped: nothing here is decided by a host name."""
     text = target.decode("latin-1")

@@ -12,7 +12,7 @@ from typing import cast
 from headgate.core.ports import TimerHandle
 from headgate.wire.chunked import ChunkedBody
 from headgate.wire.context import REFUSED_MAX, ServerContext
-from headgate.wire.request import Head, Refusal, Request
+from headgate.wire.request import Head, Refusal, Request, path_told
 from headgate.wire.server_exchange import ServerExchange
 
 _log = logging.getLogger(__name__)
@@ -167,7 +167,8 @@ class ServerConnection(asyncio.Protocol):
             buffer = buffer[2:]
         end = buffer.find(b"\r\n\r\n")
         if end > limits.header_bytes or (end < 0 and len(buffer) > limits.header_bytes):
-            raise Refusal(431, "header_too_large", f"the request head is larger than {limits.header_bytes} bytes")
+            message = f"the request head is larger than {limits.header_bytes} bytes"
+            raise Refusal(431, "header_too_large", message, path_told(buffer))
         if end < 0:
             if buffer.count(b"\n") != buffer.count(b"\r\n"):
                 raise Refusal(400, "invalid_request", "a line of the request head does not end in CRLF")
