@@ -10,8 +10,8 @@ import pytest
 
 from headgate.core.errors import InvalidRequest, PolicyBlocked
 from headgate.guardrails import OPEN_POLICY, Guardrails
-from headgate.guardrails import body as body_module
 from headgate.guardrails import patterns as patterns_module
+from headgate.guardrails import tree as tree_module
 from tests.guardrails.build import CARD, chat, grounded, policy, record
 from tests.support.world import run
 
@@ -118,7 +118,7 @@ def test_arguments_are_looked_at_unescaped_and_stay_json(inner: str) -> None:
 
 
 def test_arguments_full_of_escapes_are_rewritten_from_their_tree(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body_module, "_ESCAPES_MAX", 3)
+    monkeypatch.setattr(tree_module, "_ESCAPES_MAX", 3)
     inner = '{"n": [4111111111111111, null, true], "bob@x.io": "\\n\\n\\n\\n\\u0040"}'
     got = json.loads(run(REDACT.screen_input(grounded(put(clean(OPENAI), "A", inner)))).body)
     arguments = got["messages"][2]["tool_calls"][0]["function"]["arguments"]

@@ -14,6 +14,7 @@ import msgspec
 
 from headgate.guardrails.jsontext import CLOSE, OPEN_LOOSE, OPEN_STRING, RUN, JsonText, Token
 from headgate.guardrails.patterns import RuleSet
+from headgate.guardrails.prose import Prose
 from headgate.guardrails.window import Finding, Window
 
 BARE_CHARS_MAX = 1024
@@ -71,30 +72,30 @@ def rewrite(text: str, start: int, edits: Sequence[Edit]) -> str:
 class TextChannel:
     """Plain text."""
 
-    __slots__ = ("_covered", "_window", "cleared", "edits", "total")
+    __slots__ = ("_covered", "_prose", "cleared", "edits", "total")
 
     def __init__(self, rules: RuleSet) -> None:
         self.total = 0
         self.cleared = 0
         self.edits: list[Edit] = []
-        self._window = Window(rules)
+        self._prose = Prose(rules)
         self._covered = 0  # the end of the last redaction
 
     def feed(self, text: str) -> Sequence[Finding]:
         """See Channel."""
         self.total += len(text)
-        findings = self._window.feed(text)
+        findings = self._prose.feed(text)
         if findings:
             self._edit(findings)
-        if self._window.decided > self.cleared:
-            self.cleared = self._window.decided
+        if self._prose.decided > self.cleared:
+            self.cleared = self._prose.decided
         return findings
 
     def pause(self) -> Sequence[Finding]:
         """See Channel."""
         if self.cleared == self.total:
             return ()
-        findings = self._window.pause()
+        findings = self._prose.pause()
         if findings:
             self._edit(findings)
         self.cleared = self.total
@@ -104,7 +105,7 @@ class TextChannel:
         """See Channel."""
         if not text:
             return self.pause()
-        findings = self._window.pause(text)
+        findings = self._prose.pause(text)
         if findings:
             self._edit(findings)
         self.total += len(text)
@@ -114,8 +115,9 @@ class TextChannel:
     def _edit(self, findings: Sequence[Finding]) -> None:
         for finding in findings:
             if finding.action == "redact" and finding.end > self._covered:
+                start = self._prose.opening(finding.start)
                 replace = finding.replace if finding.start >= self._covered else ""
-                self.edits.append(Edit(max(finding.start, self._covered), finding.end, replace))
+                self.edits.append(Edit(max(start, self._covered), finding.end, replace))
                 self._covered = finding.end
 
 
@@ -191,7 +193,7 @@ class _Value:
         self._start = start
         self._string = opening.kind == OPEN_STRING
         self._loose = opening.kind == OPEN_LOOSE
-        self._window = Window(rules)
+        self._window = Prose(rules) if self._loose else Window(rules)
         self._starts: list[int] = []
         self._places: list[tuple[int, bool]] = []  # raw place of each run, and whether it is an escape sequence
         self._said: list[str] = []

@@ -38,6 +38,13 @@ class Window:
         self._begin: dict[int, int] = {}
         self._spared: list[Span] = []
 
+    def copy(self) -> Window:
+        """Another window over the same text so far."""
+        other = Window(self._rules)
+        other.decided, other._text, other._base = self.decided, self._text, self._base
+        other._begin, other._spared = dict(self._begin), list(self._spared)
+        return other
+
     def feed(self, text: str) -> Sequence[Finding]:
         """More of the text; the findings it settles."""
         if self._text:
