@@ -21,21 +21,6 @@ REDACT = policy(
 )
 PARTS = st.sampled_from(
     ["\\", "\\n", "\\t", "n", "bob@example.com", "a@b.co", CARD, CARD[:9], " ", "x", "\\\\files\\temp", "@", ".com"]
-        "\\",
-        "\\n",
-        "\\t",
-        "n",
-        "bob@example.com",
-        "a@b.co",
-        CARD,
-        CARD[:9],
-        " ",
-        "x",
-        "\\\\files\\temp",
-        '"',
-        "@",
-        ".com",
-    ]
 )
 
 
