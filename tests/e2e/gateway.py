@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -282,11 +283,17 @@ class Gateway:
         listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return {int(one): Path(f"/proc/{one}/cmdline").read_text() for one in listed}
 
+    def ready(self) -> bool:
+        """Whether calls are taken."""
+        try:
+            return fetch(self.url + "/readyz").status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
     def worker(self) -> int:
-        """The pid of the data-plane worker: of the two children, the one that is not told of in the state folder."""
+        """The pid of the data-plane worker: the child that is not told of in the state folder. 0 where it is dead."""
         control = json.loads((self.folder / "state" / "management.json").read_text())["pid"]
-        (worker,) = [pid for pid in self.children() if pid != control]
-        return worker
+        return next((pid for pid in self.children() if pid != control), 0)
 
     def stop(self) -> int:
         """SIGTERM; the exit status."""

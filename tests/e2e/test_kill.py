@@ -1,0 +1,188 @@
+"""kill -9 under load loses no call whose last byte the client had; SIGTERM lets calls under way finish."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.e2e.gateway import CALL_S, Gateway, Vendors, fetch, until
+from tests.e2e.workspace import documents, providers
+
+CALLERS = 8
+ENOUGH = 60
+
+
+@pytest.fixture
+def own(vendors: Vendors, slow_vendors: Vendors, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway of one test's own, since it is going to be killed."""
+    config = {"providers": {**providers(vendors.url), **providers(slow_vendors.url, "-slow")}}
+    made = Gateway(tmp_path_factory.mktemp("killed"), config, documents()).start()
+    yield made
+    made.process.kill()
+
+
+@dataclass
+class Load:
+    """Callers that ask one call after the other, half of them streamed, and note the ids of those that got all."""
+
+    gateway: Gateway
+    whole: list[str] = field(default_factory=list)
+    begun: set[str] = field(default_factory=set)
+    stop: threading.Event = field(default_factory=threading.Event)
+    threads: list[threading.Thread] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Starts the callers."""
+        for number in range(CALLERS):
+            self.threads.append(threading.Thread(target=self._calls, args=(number,), daemon=True))
+            self.threads[-1].start()
+
+    def end(self) -> None:
+        """Stops the callers and waits for them."""
+        self.stop.set()
+        for thread in self.threads:
+            thread.join(CALL_S)
+            assert not thread.is_alive()
+
+    def _calls(self, number: int) -> None:
+        stream = bool(number % 2)
+        while not self.stop.is_set():
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                self._call(stream)
+
+    def _call(self, stream: bool) -> None:
+        host = self.gateway.url.removeprefix("http://")
+        connection = http.client.HTTPConnection(host, timeout=CALL_S)
+        try:
+            said = [{"role": "user", "content": "[[long 8]]"}]
+            body = json.dumps({"model": "slow-openai", "messages": said, "stream": stream})
+            headers = {"authorization": f"Bearer {self.gateway.key}", "content-type": "application/json"}
+            connection.request("POST", "/v1/chat/completions", body, headers)
+            answer = connection.getresponse()
+            call_id = answer.headers["x-headgate-call-id"]
+            self.begun.add(call_id)
+            data = answer.read()
+            assert answer.status == 200
+            assert data.endswith(b"[DONE]\n\n" if stream else b"}")
+            self.whole.append(call_id)
+        finally:
+            connection.close()
+
+
+def settled(gateway: Gateway, load: Load) -> dict[str, str]:
+    """Outcomes by id, once nothing is in flight and every call that a client has in whole is there."""
+
+    def done() -> dict[str, str] | None:
+        calls = gateway.calls()
+        found = {call["id"]: call["outcome"] for call in calls}
+        assert len(found) == len(calls), "a call is on record twice"
+        if "in_flight" in found.values() or not set(load.whole) <= set(found):
+            return None
+        return found
+
+    return until(done, 20, "every call that a client has in whole is on record, and none in flight")
+
+
+def check(outcomes: dict[str, str], load: Load) -> None:
+    assert {outcomes[call] for call in load.whole} == {"ok"}
+    assert set(outcomes.values()) <= {"ok", "aborted", "cancelled"}
+    # a call whose status went out had begun, and is known
+    assert load.begun <= set(outcomes)
+
+
+def test_a_killed_worker_is_replaced_and_no_finished_call_is_lost(own: Gateway) -> None:
+    load = Load(own)
+    load.start()
+    killed = set()
+    for enough in (ENOUGH // 2, ENOUGH):
+        until(lambda enough=enough: len(load.whole) >= enough, CALL_S, "enough calls under way")
+        worker = own.worker()
+        os.kill(worker, signal.SIGKILL)
+        killed.add(worker)
+        until(lambda: own.ready() and own.worker() not in killed, CALL_S, "a new worker")
+    until(lambda: len(load.whole) >= ENOUGH + 20, CALL_S, "calls are answered again")
+    load.end()
+    outcomes = settled(own, load)
+    check(outcomes, load)
+    assert "aborted" in outcomes.values()
+    aborted = next(call for call, outcome in outcomes.items() if outcome == "aborted")
+    record = own.record(aborted)
+    assert record["call"]["app"] == "slow-openai"
+    assert any("abort" in line or "killed" in line or "restart" in line for line in record["explanation"])
+
+
+def test_a_killed_tree_knows_every_finished_call_when_it_starts_again(own: Gateway) -> None:
+    load = Load(own)
+    load.start()
+    until(lambda: len(load.whole) >= ENOUGH, CALL_S, "enough calls under way")
+    own.process.kill()
+    load.end()
+    own.start()
+    outcomes = settled(own, load)
+    check(outcomes, load)
+    assert own.ask({"model": "to-openai", "messages": [{"role": "user", "content": "hi"}]}).status == 200
+    assert fetch(own.url + "/readyz").status == 200
+
+
+def test_sigterm_lets_calls_finish_and_takes_no_new_ones(own: Gateway) -> None:
+    host = own.url.removeprefix("http://")
+    connection = http.client.HTTPConnection(host, timeout=CALL_S)
+    body = {"model": "slow-openai", "messages": [{"role": "user", "content": "[[long 60]]"}], "stream": True}
+    headers = {"authorization": f"Bearer {own.key}", "content-type": "application/json"}
+    connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+    answer = connection.getresponse()
+    call_id = answer.headers["x-headgate-call-id"]
+    first = answer.readline()
+    own.process.popen.send_signal(signal.SIGTERM)
+
+    def refused() -> bool:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return fetch(own.url + "/readyz").status == 503
+        return True
+
+    until(refused, CALL_S, "no new calls are taken")
+    rest = answer.read()
+    connection.close()
+    assert (first + rest).endswith(b"data: [DONE]\n\n")
+    text = "".join(
+        (json.loads(line[6:])["choices"] or [{"delta": {}}])[0]["delta"].get("content") or ""
+        for line in (first + rest).split(b"\n")
+        if line.startswith(b"data: {")
+    )
+    assert len(text.split()) == 60
+    assert own.process.popen.wait(CALL_S) == 0
+    own.start()
+    assert own.record(call_id)["call"]["outcome"] == "ok"
+
+
+def test_nothing_is_left_when_it_stops(own: Gateway) -> None:
+    children: dict[int, Any] = own.children()
+    assert len(children) == 2
+    assert own.stop() == 0
+    assert not [pid for pid in children if os.path.exists(f"/proc/{pid}")]
+    assert not (own.folder / "state" / "management.json").exists()
+
+
+def test_children_do_not_outlive_a_killed_supervisor(own: Gateway) -> None:
+    children = own.children()
+    os.kill(own.process.popen.pid, signal.SIGKILL)
+    own.process.popen.wait()
+    until(lambda: not [pid for pid in children if alive(pid)], CALL_S, "the children end by themselves")
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and was not waited for does not."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
