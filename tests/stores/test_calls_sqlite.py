@@ -100,7 +100,7 @@ def test_a_locked_store_is_unavailable_and_says_which_file(tmp_path: Path, monke
 def test_a_full_disk_is_unavailable_and_loses_nothing(tmp_path: Path) -> None:
     store = SqliteCalls(tmp_path, fold)
     store.write(batch([record(1)], end=164))
-    day = store._day(day_of(NOON))
+    day = store._day(day_of(NOON)).connection
     pages = day.execute("PRAGMA page_count").fetchone()[0]
     day.execute(f"PRAGMA max_page_count={pages}")
     many = batch([record(n, message="m" * 400) for n in range(2, 400)], end=50_000)
@@ -142,7 +142,7 @@ def test_the_small_index_serves_questions_about_failures(tmp_path: Path) -> None
     store.close()
     connection = sqlite3.connect(tmp_path / f"calls-{day_of(NOON)}.db")
     plan = connection.execute(
-        "EXPLAIN QUERY PLAN SELECT record FROM calls WHERE 1 AND outcome = ? AND outcome <> 'ok' "
+        "EXPLAIN QUERY PLAN SELECT block FROM calls WHERE 1 AND outcome = ? AND outcome <> 'ok' "
         "ORDER BY received_ns DESC, id DESC LIMIT 5", ("failed",),
     ).fetchall()  # fmt: skip
     assert "calls_not_ok" in str(plan)

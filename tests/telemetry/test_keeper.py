@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+import headgate.stores.calls_day as day_store
 import headgate.stores.calls_sqlite as sqlite_store
 import headgate.telemetry.keeper as keeper_module
 from headgate.core.calls import CallFilter
 from headgate.core.errors import StoreUnavailable
 from headgate.core.keys import EVERY_TENANT
-from headgate.core.record import CallRecord
+from headgate.core.record import CallBrief
 from headgate.stores.calls_sqlite import SqliteCalls
 from headgate.telemetry import JournalSettings, Keeper, LocalJournal, fold
 from headgate.telemetry.frames import FORMAT_VERSION, HEADER_SIZE
@@ -36,12 +37,12 @@ class Bench:
         self.clock = ManualClock()
         self.journals = folder / "journal"
         self.calls = folder / "calls"
-        self.heard: list[CallRecord] = []
+        self.heard: list[CallBrief] = []
         self.store = SqliteCalls(self.calls, fold)
         self.keeper = self.new_keeper()
 
     def new_keeper(self) -> Keeper:
-        return Keeper(str(self.journals), self.store, self.clock, [self.heard.append])
+        return Keeper(str(self.journals), self.store, self.clock, [self.heard.extend])
 
     def restart(self) -> None:
         self.store.close()
@@ -412,6 +413,7 @@ class Fuse:
             self.burn()
 
         monkeypatch.setattr(sqlite_store, "transaction", fused)
+        monkeypatch.setattr(day_store, "transaction", fused)
         monkeypatch.setattr(keeper_module.os, "unlink", fused_unlink)
 
     def burn(self) -> None:

@@ -36,8 +36,8 @@ WHOM = f'app="support",{TARGET}'
 def test_calls_are_counted_by_app_target_and_outcome() -> None:
     metrics = Metrics()
     for number in range(3):
-        metrics.record(record(number))
-    metrics.record(refused(9))
+        metrics.count([record(number)])
+    metrics.count([refused(9)])
     samples = parse(metrics.render())
     assert samples[f'headgate_calls_total{{{WHOM},outcome="ok"}}'] == 3
     assert samples['headgate_calls_total{app="support",provider="",model="",outcome="refused"}'] == 1
@@ -48,7 +48,7 @@ def test_calls_are_counted_by_app_target_and_outcome() -> None:
 def test_histograms_add_up_to_everything() -> None:
     metrics = Metrics()
     for latency_us in (5_000, 10_000, 300_000, 200_000_000):
-        metrics.record(record(1, latency_us=latency_us))
+        metrics.count([record(1, latency_us=latency_us)])
     samples = parse(metrics.render())
     name = f"headgate_call_duration_seconds_bucket{{{WHOM},le="
     counts = [samples[f'{name}"{bound}"}}'] for bound in (*BOUNDS_S, "+Inf")]
@@ -60,8 +60,8 @@ def test_histograms_add_up_to_everything() -> None:
 
 def test_unknown_cost_is_counted_as_unknown() -> None:
     metrics = Metrics()
-    metrics.record(record(1, cost_usd=None))
-    metrics.record(refused(2))
+    metrics.count([record(1, cost_usd=None)])
+    metrics.count([refused(2)])
     samples = parse(metrics.render())
     assert [value for name, value in samples.items() if name.startswith("headgate_unpriced")] == [1]
     assert not any(name.startswith("headgate_cost") for name in samples)
@@ -70,7 +70,7 @@ def test_unknown_cost_is_counted_as_unknown() -> None:
 def test_attempts_and_verdicts() -> None:
     metrics = Metrics()
     lost = AttemptRecord("openai", "m", 0, "first", 10, outcome="failed", error="server_error")
-    metrics.record(record(1, attempts=[lost], verdicts=[VerdictRecord("card", "input", "block", "text", 0, 1)]))
+    metrics.count([record(1, attempts=[lost], verdicts=[VerdictRecord("card", "input", "block", "text", 0, 1)])])
     samples = parse(metrics.render())
     assert samples['headgate_attempts_total{provider="openai",model="m",outcome="failed",error="server_error"}'] == 1
     assert samples['headgate_verdicts_total{rule="card",direction="input",action="block"}'] == 1
@@ -78,9 +78,9 @@ def test_attempts_and_verdicts() -> None:
 
 def test_labels_are_escaped_and_cut() -> None:
     metrics = Metrics()
-    metrics.record(record(1, app='a"b\\c\nd'))
-    metrics.record(record(2, app="x" * 500 + "1"))
-    metrics.record(record(3, app="x" * 500 + "2"))
+    metrics.count([record(1, app='a"b\\c\nd')])
+    metrics.count([record(2, app="x" * 500 + "1")])
+    metrics.count([record(3, app="x" * 500 + "2")])
     samples = parse(metrics.render())
     assert f'headgate_calls_total{{app="a\\"b\\\\c\\nd",{TARGET},outcome="ok"}}' in samples
     assert samples[f'headgate_calls_total{{app="{"x" * LABEL_CHARS_MAX}",{TARGET},outcome="ok"}}'] == 2
@@ -89,7 +89,7 @@ def test_labels_are_escaped_and_cut() -> None:
 def test_series_are_bounded_and_nothing_goes_uncounted() -> None:
     metrics = Metrics()
     for number in range(SERIES_MAX * 2):
-        metrics.record(record(number, app=f"app{number}"))
+        metrics.count([record(number, app=f"app{number}")])
     samples = parse(metrics.render())
     calls = {name: value for name, value in samples.items() if name.startswith("headgate_calls_total")}
     assert len(calls) == SERIES_MAX + 1

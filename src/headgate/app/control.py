@@ -63,7 +63,7 @@ class Control:
         self.calls = SqliteCalls(state / CALLS_FOLDER, fold)
         self.desk = KeyDesk(self.keys, state, load_pepper(state, entropy), clock, entropy, self.calls)
         self.metrics = Metrics()
-        self.keeper = Keeper(str(state / JOURNAL_FOLDER), self.calls, clock, [self.metrics.record])
+        self.keeper = Keeper(str(state / JOURNAL_FOLDER), self.calls, clock, [self.metrics.count])
 
     async def keep(self) -> None:
         """Drain journals for ever; publish what keys have spent; drop what is too old."""

@@ -10,17 +10,17 @@ from typing import NamedTuple
 
 import msgspec
 
-from headgate.core.record import CallRecord, GapRecord
+from headgate.core.record import CallBrief, CallRecord, GapRecord
 
 
-class Kept(NamedTuple):
+class Kept(msgspec.Struct, gc=False):
     """A record to keep, sealed or in flight. `end` is the offset in its segment right behind it.
 
-    `packed` is the record as MessagePack without bodies: what the store keeps and reads back.
+    `packed` is the whole CallRecord as MessagePack without bodies: what the store keeps and reads back.
     """
 
     end: int
-    record: CallRecord
+    record: CallBrief
     packed: bytes
 
 

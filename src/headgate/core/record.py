@@ -1,4 +1,5 @@
-"""What is kept of every call. Field order is the journal's format: append at the end, never reorder."""
+"""What is kept of every call. Field order is the journal's format: from the first release on, append at the
+end of CallRecord, never reorder, and never add to CallBrief."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import msgspec
 FORMAT_VERSION = 1
 
 
-class AttemptRecord(msgspec.Struct, array_like=True):
+class AttemptRecord(msgspec.Struct, array_like=True, gc=False):
     """One try at one target. Times are microseconds since the call was received."""
 
     provider: str
@@ -52,11 +53,10 @@ class VerdictRecord(msgspec.Struct, array_like=True, gc=False):
     attempt: int = 0
 
 
-class CallRecord(msgspec.Struct, array_like=True):
-    """Everything known of one client call. Stages write what they learn into it; the witness journals it.
+class CallBrief(msgspec.Struct, array_like=True, gc=False):
+    """The leading fields of a CallRecord: what sums, metrics and the columns of a store are made of.
 
-    outcome: in_flight, ok, refused (by us before any provider), blocked (policy), failed (providers), cancelled
-    (the client left), aborted (we were killed). Money in US dollars, times in microseconds, None is unknown.
+    Read from a whole record, the rest of it is skipped without being decoded.
     """
 
     id: str
@@ -69,37 +69,46 @@ class CallRecord(msgspec.Struct, array_like=True):
     release: str | None = None
     channel: str | None = None
     prompt: str | None = None
-    prompt_digest: str | None = None
-    fingerprint: str | None = None
     route: str | None = None
     policy: str | None = None
-    model_asked: str = ""
-    model_answered: str | None = None
+    model_asked: str = ""  # the last that is known when a call is opened
     provider: str | None = None
     target_model: str | None = None
-    target_dialect: str | None = None
     outcome: str = "in_flight"
-    status: int | None = None
-    finish: str | None = None
     error: str | None = None
-    message: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    tokens_estimated: bool = False
     cost_usd: float | None = None
     latency_us: int | None = None
     ttft_us: int | None = None
     committed: bool = False
     attempts: list[AttemptRecord] = []
-    skipped: list[SkipRecord] = []
     verdicts: list[VerdictRecord] = []
-    dropped: list[str] = []
-    sources: list[str] = []
     request_body: bytes | None = None
     response_body: bytes | None = None
+
+
+class CallRecord(CallBrief):
+    """Everything known of one client call. Stages write what they learn into it; the witness journals it.
+
+    outcome: in_flight, ok, refused (by us before any provider), blocked (policy), failed (providers), cancelled
+    (the client left), aborted (we were killed). Money in US dollars, times in microseconds, None is unknown.
+    """
+
+    prompt_digest: str | None = None
+    fingerprint: str | None = None
+    model_answered: str | None = None
+    target_dialect: str | None = None
+    status: int | None = None
+    finish: str | None = None
+    message: str | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    tokens_estimated: bool = False
+    skipped: list[SkipRecord] = []
+    dropped: list[str] = []
+    sources: list[str] = []
     snapshot: str = ""
     peer: str = ""
 

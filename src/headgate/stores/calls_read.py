@@ -19,9 +19,14 @@ from headgate.stores.calls_schema import DAY_NS, INDEX_FILE, connect, day_of, da
 
 LIMIT_MAX = 1000
 
+_RECORD = (
+    "SELECT coalesce(record, (SELECT substr(records, start + 1, size) FROM blocks WHERE blocks.block = calls.block)) "
+    "FROM calls"
+)
 _SPEND_OF_CALLS = (
     "SELECT key_id, total(cost_usd), count(*), "
-    "sum(cost_usd IS NULL AND (tokens IS NOT NULL OR outcome = 'aborted')), coalesce(sum(tokens), 0) FROM calls "
+    "sum(cost_usd IS NULL AND (tokens IS NOT NULL OR outcome = 'aborted')), coalesce(sum(tokens), 0) "
+    "FROM calls CROSS JOIN subjects USING (subject) "
     "WHERE received_ns >= ? AND outcome <> 'in_flight' AND key_id <> '' GROUP BY key_id"
 )
 _SPEND_OF_DAY = "SELECT key_id, usd, calls, unpriced, tokens FROM spend"
@@ -30,6 +35,7 @@ _SPEND_OF_PAST = (
 )
 
 _unpack = msgspec.msgpack.Decoder(CallRecord).decode
+_unpack_rollup = msgspec.msgpack.Decoder(Rollup).decode
 
 
 class _Cursor(NamedTuple):
@@ -48,8 +54,7 @@ class CallReader:
         limit = max(1, min(limit, LIMIT_MAX))
         after = None if cursor is None else _parse_cursor(cursor)
         where, values = _conditions(scope, wanted, after)
-        # S608: the conditions are made of the constants below, the values are bound
-        query = f"SELECT record FROM calls WHERE {where} ORDER BY received_ns DESC, id DESC LIMIT ?"  # noqa: S608
+        query = f"{_RECORD} WHERE {where} ORDER BY received_ns DESC, id DESC LIMIT ?"
         until_ns = wanted.until_ns if after is None else after.received_ns + 1
         found: list[CallRecord] = []
         for day in reversed(self._days_between(wanted.since_ns, until_ns)):
@@ -65,12 +70,14 @@ class CallReader:
     def call(self, scope: str, call_id: str) -> CallRecord | None:
         """As `telemetry.ports.CallQueries.call`."""
         tenant, values = _tenant(scope)
+        query = f"{_RECORD} WHERE id = ?"
+        if values:
+            query += f" AND subject IN (SELECT subject FROM subjects WHERE {tenant})"  # noqa: S608 - a constant
         for day in reversed(days(self._folder, "calls")):
             with self._reading(day_path(self._folder, "calls", day)) as connection:
                 if connection is None:
                     continue
-                query = f"SELECT record FROM calls WHERE {tenant} AND id = ?"  # noqa: S608 - a constant condition
-                row = connection.execute(query, (*values, call_id)).fetchone()
+                row = connection.execute(query, (call_id, *values)).fetchone()
             if row is not None:
                 return self._with_bodies(day, _unpack(row[0]))
         return None
@@ -78,16 +85,17 @@ class CallReader:
     def rollups(self, scope: str, since_ns: int, until_ns: int, app: str | None) -> list[Rollup]:
         """As `telemetry.ports.CallQueries.rollups`."""
         tenant, values = _tenant(scope)
-        where = f"{tenant} AND at_ns >= ? AND at_ns < ?"
+        query = f"SELECT sums FROM rollups WHERE {tenant} AND at_ns >= ? AND at_ns < ?"  # noqa: S608 - constants
         values = [*values, since_ns, until_ns]
         if app is not None:
-            where += " AND app = ?"
+            query += " AND app = ?"
             values.append(app)
         found: dict[tuple[str, str], Rollup] = {}
         for day in self._days_between(since_ns, until_ns):
             with self._reading(day_path(self._folder, "calls", day)) as connection:
                 if connection is not None:
-                    for rollup in _read_rollups(connection, where, values):
+                    for (packed,) in connection.execute(query, values):
+                        rollup = _unpack_rollup(packed)
                         key = RollupKey(since_ns, scope, app or "", rollup.key.provider, rollup.key.model)
                         found.setdefault((key.provider, key.model), Rollup(key)).add(rollup)
         return [found[key] for key in sorted(found)]
@@ -166,32 +174,48 @@ def _tenant(scope: str) -> tuple[str, list[object]]:
 
 
 def _conditions(scope: str, wanted: CallFilter, after: _Cursor | None) -> tuple[str, list[object]]:
-    tenant, values = _tenant(scope)
-    parts = [tenant]
-
-    def add(condition: str, *bound: object) -> None:
-        parts.append(condition)
-        values.extend(bound)
-
+    """What of a call's row is asked for. The conditions are constants, the values are bound."""
+    subject, bound = _subject_conditions(scope, wanted)
+    parts, values = ["1"], list[object]()
+    if bound:
+        parts.append(f"subject IN (SELECT subject FROM subjects WHERE {subject})")  # noqa: S608
+        values += bound
     for column, value in (
-        ("app = ?", wanted.app), ("release = ?", wanted.release), ("provider = ?", wanted.provider),
-        ("outcome = ?", wanted.outcome), ("key_id = ?", wanted.key_id), ("received_ns >= ?", wanted.since_ns),
-        ("received_ns < ?", wanted.until_ns), ("cost_usd >= ?", wanted.min_cost_usd),
-        ("latency_us >= ?", wanted.min_latency_us), ("instr(error, ?) > 0", wanted.error),
+        ("outcome = ?", wanted.outcome), ("received_ns >= ?", wanted.since_ns), ("received_ns < ?", wanted.until_ns),
+        ("cost_usd >= ?", wanted.min_cost_usd), ("latency_us >= ?", wanted.min_latency_us),
+        ("instr(error, ?) > 0", wanted.error),
     ):  # fmt: skip
         if value is not None:
-            add(column, value)
+            parts.append(column)
+            values.append(value)
     if wanted.outcome is not None and wanted.outcome != "ok":
-        add("outcome <> 'ok'")  # lets the planner see that the small index will do
+        parts.append("outcome <> 'ok'")  # lets the planner see that the small index will do
+    if after is not None:
+        parts.append("(received_ns, id) < (?, ?)")
+        values += after
+    return " AND ".join(parts), values
+
+
+def _subject_conditions(scope: str, wanted: CallFilter) -> tuple[str, list[object]]:
+    tenant, values = _tenant(scope)
+    parts = [tenant]
+    for column, value in (
+        ("app = ?", wanted.app), ("release = ?", wanted.release), ("provider = ?", wanted.provider),
+        ("key_id = ?", wanted.key_id),
+    ):  # fmt: skip
+        if value is not None:
+            parts.append(column)
+            values.append(value)
     if wanted.model is not None:
-        add("(model_asked = ? OR target_model = ?)", wanted.model, wanted.model)
+        parts.append("(model_asked = ? OR target_model = ?)")
+        values += [wanted.model, wanted.model]
     if wanted.prompt is not None:
         if "@" in wanted.prompt:
-            add("prompt = ?", wanted.prompt)
+            parts.append("prompt = ?")
+            values.append(wanted.prompt)
         else:
-            add("prompt >= ? AND prompt < ?", wanted.prompt + "@", wanted.prompt + "A")
-    if after is not None:
-        add("(received_ns, id) < (?, ?)", after.received_ns, after.id)
+            parts.append("prompt >= ? AND prompt < ?")
+            values += [wanted.prompt + "@", wanted.prompt + "A"]
     return " AND ".join(parts), values
 
 
@@ -200,31 +224,6 @@ def _parse_cursor(text: str) -> _Cursor:
     if not dot or not at.isdecimal() or len(at) > 19:
         raise InvalidRequest("`cursor` is not one that a page of calls ended with", param="cursor")
     return _Cursor(int(at), call_id)
-
-
-def _read_rollups(connection: sqlite3.Connection, where: str, values: list[object]) -> list[Rollup]:
-    # S608: `where` is made of constants, the values are bound
-    sums = connection.execute(
-        "SELECT provider, model, sum(attempts), sum(attempts_ok), sum(attempts_failed), sum(calls), "  # noqa: S608
-        "sum(input_tokens), sum(output_tokens), sum(uncounted), total(cost_usd), sum(unpriced) FROM rollups "
-        f"WHERE {where} GROUP BY provider, model",
-        values,
-    )
-    found = {(row[0], row[1]): Rollup(RollupKey(0, "", "", row[0], row[1]), *row[2:]) for row in sums}
-    tallies = connection.execute(
-        f"SELECT provider, model, what, label, sum(n) FROM tallies WHERE {where} "  # noqa: S608
-        "GROUP BY provider, model, what, label",
-        values,
-    )
-    for provider, model, what, label, number in tallies:
-        rollup = found[provider, model]
-        if what == "latency":
-            rollup.latency[int(label)] = number
-        elif what == "ttft":
-            rollup.ttft[int(label)] = number
-        else:
-            (rollup.outcomes if what == "outcome" else rollup.errors)[label] = number
-    return list(found.values())
 
 
 def _add_spend(spends: dict[str, Spend], rows: sqlite3.Cursor, since_ns: int) -> None:

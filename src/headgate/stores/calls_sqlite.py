@@ -10,14 +10,13 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import msgspec
 
 from headgate.core.calls import CallBatch, CallFilter, CallPage, Kept, Retention, Rollup
 from headgate.core.keys import Spend
 from headgate.core.record import CallRecord, GapRecord
+from headgate.stores.calls_day import SET_OFFSET, DayWriter, Fold
 from headgate.stores.calls_read import CallReader
 from headgate.stores.calls_schema import (
     BODIES_STEPS,
@@ -36,26 +35,6 @@ from headgate.stores.calls_schema import (
 )
 
 OPEN_DAYS = 4  # connections the writer keeps
-ABORT_BATCH = 500
-
-_PUT = "INSERT OR REPLACE INTO calls VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-_PUT_OPEN = "INSERT OR IGNORE INTO calls VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-_ADD_ROLLUP = (
-    "INSERT INTO rollups VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET "
-    "attempts=attempts+excluded.attempts, attempts_ok=attempts_ok+excluded.attempts_ok, "
-    "attempts_failed=attempts_failed+excluded.attempts_failed, calls=calls+excluded.calls, "
-    "input_tokens=input_tokens+excluded.input_tokens, output_tokens=output_tokens+excluded.output_tokens, "
-    "uncounted=uncounted+excluded.uncounted, cost_usd=cost_usd+excluded.cost_usd, unpriced=unpriced+excluded.unpriced"
-)
-_ADD_TALLY = "INSERT INTO tallies VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET n=n+excluded.n"
-_ADD_SPEND = (
-    "INSERT INTO spend VALUES (?,?,?,?,?,?) ON CONFLICT DO UPDATE SET usd=usd+excluded.usd, "
-    "calls=calls+excluded.calls, unpriced=unpriced+excluded.unpriced, tokens=tokens+excluded.tokens"
-)
-_SET_OFFSET = "INSERT INTO offsets VALUES (?,?) ON CONFLICT DO UPDATE SET upto=max(upto, excluded.upto)"
-
-_pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(CallRecord).decode
 
 
 class SqliteCalls:
@@ -64,7 +43,7 @@ class SqliteCalls:
     `fold` makes the rollups of finished records (`telemetry.rollups.fold`).
     """
 
-    def __init__(self, folder: Path, fold: Callable[[Sequence[CallRecord]], Sequence[Rollup]]) -> None:
+    def __init__(self, folder: Path, fold: Fold) -> None:
         """Open the store in a folder, made where it is missing, and bring its files up to date.
 
         Raises ConfigError where one is damaged or newer than this program, StoreUnavailable where one cannot be used.
@@ -72,7 +51,7 @@ class SqliteCalls:
         self._folder = folder
         self._fold = fold
         self._lock = threading.Lock()
-        self._days: dict[str, sqlite3.Connection] = {}
+        self._days: dict[str, DayWriter] = {}
         self._bodies: dict[str, sqlite3.Connection] = {}
         with told(folder):
             os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -85,8 +64,8 @@ class SqliteCalls:
     def close(self) -> None:
         """Let go of files and connections."""
         with self._lock:
-            for connection in (*self._days.values(), *self._bodies.values(), self._index):
-                connection.close()
+            for opened in (*self._days.values(), *self._bodies.values(), self._index):
+                opened.close()
             self._days.clear()
             self._bodies.clear()
 
@@ -99,17 +78,19 @@ class SqliteCalls:
 
     def write(self, batch: CallBatch) -> None:
         """Keep a batch, its rollups and its end offset. On return it is durable. Raises StoreUnavailable."""
-        by_day: dict[str, list[Kept]] = {}
-        last, day = -1, ""
-        for kept in batch.records:
-            number = kept.record.received_ns // DAY_NS
-            if number != last:
-                last, day = number, day_of(kept.record.received_ns)
-            by_day.setdefault(day, []).append(kept)
+        by_day: dict[int, list[Kept]] = {
+            number: [] for number in {item.record.received_ns // DAY_NS for item in batch.records}
+        }
+        if len(by_day) > 1:
+            for kept in batch.records:
+                by_day[kept.record.received_ns // DAY_NS].append(kept)
+        else:
+            by_day = dict.fromkeys(by_day, batch.records)
         with self._lock, told(self._folder):
-            for day, part in by_day.items():
-                self._write_bodies(day, part)
-                self._write_day(day, batch, part)
+            for number in sorted(by_day):
+                day = day_of(number * DAY_NS)
+                self._write_bodies(day, by_day[number])
+                self._day(day).write(batch, by_day[number])
             if batch.forgotten:
                 self._forget_calls(batch.forgotten)
             # an offset that a power cut takes back costs a second reading; a gap is told nowhere else
@@ -119,7 +100,7 @@ class SqliteCalls:
                     "INSERT INTO gaps VALUES (?,?,?,?)",
                     [(gap.since_ns, gap.until_ns, gap.lost, gap.why) for gap in batch.gaps],
                 )
-                self._index.execute(_SET_OFFSET, (batch.segment, batch.end))
+                self._index.execute(SET_OFFSET, (batch.segment, batch.end))
 
     def forget(self, segments: Sequence[str]) -> None:
         """The segments are gone: their offsets need not be kept. Raises StoreUnavailable."""
@@ -131,8 +112,7 @@ class SqliteCalls:
         found: set[str] = set()
         with self._lock, told(self._folder):
             for day in days(self._folder, "calls"):
-                rows = self._day(day).execute("SELECT DISTINCT owner FROM calls WHERE outcome = 'in_flight'")
-                found.update(owner for (owner,) in rows)
+                found |= self._day(day).owners()
         return found
 
     def abort(self, owner: str) -> int:
@@ -140,7 +120,7 @@ class SqliteCalls:
         count = 0
         with self._lock, told(self._folder):
             for day in days(self._folder, "calls"):
-                while more := self._abort_some(self._day(day), owner):
+                while more := self._day(day).abort_some(owner):
                     count += more
         return count
 
@@ -166,64 +146,23 @@ class SqliteCalls:
                 self._index.execute("DELETE FROM gaps WHERE until_ns < ?", (day_start(kept_calls),))
         return dropped
 
-    def _write_day(self, day: str, batch: CallBatch, part: list[Kept]) -> None:
-        connection = self._day(day)
-        with transaction(connection):
-            row = connection.execute("SELECT upto FROM offsets WHERE segment = ?", (batch.segment,)).fetchone()
-            upto = row[0] if row else 0
-            fresh = [kept for kept in part if kept.end > upto] if upto else part
-            finished = [kept for kept in fresh if kept.record.outcome != "in_flight"]
-            in_flight = [kept for kept in fresh if kept.record.outcome == "in_flight"]
-            connection.executemany(_PUT, [_row(kept.record, kept.packed, None) for kept in finished])
-            connection.executemany(_PUT_OPEN, [_row(kept.record, kept.packed, batch.owner) for kept in in_flight])
-            self._add_up(connection, [kept.record for kept in finished])
-            connection.execute(_SET_OFFSET, (batch.segment, batch.end))
-
     def _write_bodies(self, day: str, part: list[Kept]) -> None:
         rows = [
             (record.id, record.tenant, record.request_body, record.response_body)
-            for _, record, _ in part
+            for record in [kept.record for kept in part]
             if record.request_body is not None or record.response_body is not None
         ]
         if rows:
-            connection = self._open(self._bodies, "bodies", day, BODIES_STEPS)
+            connection = self._bodies_of(day)
             with transaction(connection):
                 connection.executemany("INSERT OR REPLACE INTO bodies VALUES (?,?,?,?)", rows)
 
-    def _add_up(self, connection: sqlite3.Connection, records: list[CallRecord]) -> None:
-        rollups = self._fold(records)
-        connection.executemany(
-            _ADD_ROLLUP,
-            [
-                (*rollup.key, rollup.attempts, rollup.attempts_ok, rollup.attempts_failed, rollup.calls,
-                 rollup.input_tokens, rollup.output_tokens, rollup.uncounted, rollup.cost_usd, rollup.unpriced)
-                for rollup in rollups
-            ],
-        )  # fmt: skip
-        connection.executemany(_ADD_TALLY, [row for rollup in rollups for row in _tallies(rollup)])
-        connection.executemany(_ADD_SPEND, _spend(records))
-
     def _forget_calls(self, ids: list[str]) -> None:
-        rows = [(call_id,) for call_id in ids]
         for day in days(self._folder, "calls"):
-            connection = self._day(day)
-            with transaction(connection):
-                connection.executemany("DELETE FROM calls WHERE id = ? AND outcome = 'in_flight'", rows)
-
-    def _abort_some(self, connection: sqlite3.Connection, owner: str) -> int:
-        with transaction(connection):
-            rows = connection.execute(
-                "SELECT record FROM calls WHERE owner = ? AND outcome = 'in_flight' LIMIT ?", (owner, ABORT_BATCH)
-            ).fetchall()
-            records = [_unpack(packed) for (packed,) in rows]
-            for record in records:
-                record.outcome = "aborted"
-            connection.executemany(_PUT, [_row(record, _pack(record), None) for record in records])
-            self._add_up(connection, records)
-        return len(records)
+            self._day(day).forget(ids)
 
     def _keep_spend(self, day: str) -> None:
-        connection = self._day(day)
+        connection = self._day(day).connection
         (serial,) = connection.execute("SELECT serial FROM made").fetchone()
         rows = connection.execute("SELECT key_id, tenant_id, usd, calls, unpriced, tokens FROM spend").fetchall()
         self._index.execute("PRAGMA synchronous=FULL")
@@ -233,18 +172,20 @@ class SqliteCalls:
                 "INSERT OR REPLACE INTO past_spend VALUES (?,?,?,?,?,?,?,?)", [(day, serial, *row) for row in rows]
             )
 
-    def _day(self, day: str) -> sqlite3.Connection:
-        return self._open(self._days, "calls", day, DAY_STEPS)
-
-    def _open(
-        self, cache: dict[str, sqlite3.Connection], kind: str, day: str, steps: tuple[str, ...]
-    ) -> sqlite3.Connection:
-        found = cache.pop(day, None)
+    def _day(self, day: str) -> DayWriter:
+        found = self._days.pop(day, None)
         if found is None:
-            if len(cache) >= OPEN_DAYS:
-                cache.pop(next(iter(cache))).close()
-            found = open_file(day_path(self._folder, kind, day), steps)
-        cache[day] = found
+            _make_room(self._days)
+            found = DayWriter(open_file(day_path(self._folder, "calls", day), DAY_STEPS), self._fold)
+        self._days[day] = found
+        return found
+
+    def _bodies_of(self, day: str) -> sqlite3.Connection:
+        found = self._bodies.pop(day, None)
+        if found is None:
+            _make_room(self._bodies)
+            found = open_file(day_path(self._folder, "bodies", day), BODIES_STEPS)
+        self._bodies[day] = found
         return found
 
     # -- reading ----------------------------------------------------------------------------------------------------
@@ -270,45 +211,12 @@ class SqliteCalls:
         return self._reader.spent_since(since_ns)
 
 
-def _row(record: CallRecord, packed: bytes, owner: str | None) -> tuple[object, ...]:
-    return (
-        record.id, record.tenant, record.received_ns, record.outcome, owner, record.key_id, record.app,
-        record.release, record.prompt, record.provider, record.target_model, record.model_asked, record.error,
-        record.cost_usd, record.latency_us, _tokens(record), packed,
-    )  # fmt: skip
+def _make_room(cache: dict[str, DayWriter] | dict[str, sqlite3.Connection]) -> None:
+    """Close what was not used for longest."""
+    if len(cache) >= OPEN_DAYS:
+        cache.pop(next(iter(cache))).close()
 
 
-def _tokens(record: CallRecord) -> int | None:
-    if record.input_tokens is None and record.output_tokens is None:
-        return None
-    return (record.input_tokens or 0) + (record.output_tokens or 0)
-
-
-def _tallies(rollup: Rollup) -> list[tuple[object, ...]]:
-    kinds = (
-        ("latency", rollup.latency), ("ttft", rollup.ttft), ("outcome", rollup.outcomes), ("error", rollup.errors),
-    )  # fmt: skip
-    return [(*rollup.key, what, str(label), number) for what, counts in kinds for label, number in counts.items()]
-
-
-def _spend(records: Sequence[CallRecord]) -> list[tuple[object, ...]]:
-    sums: dict[str, list[float]] = {}
-    tenants: dict[str, str] = {}
-    for record in records:
-        if not record.key_id:
-            continue
-        tokens = _tokens(record)
-        total = sums.get(record.key_id)
-        if total is None:
-            tenants[record.key_id] = record.tenant
-            total = sums[record.key_id] = [0.0, 0, 0, 0]
-        total[0] += record.cost_usd or 0.0
-        total[1] += 1
-        total[2] += record.cost_usd is None and (tokens is not None or record.outcome == "aborted")
-        total[3] += tokens or 0
-    return [(key_id, tenants[key_id], *total) for key_id, total in sums.items()]
-
-
-def _close(connection: sqlite3.Connection | None) -> None:
-    if connection is not None:
-        connection.close()
+def _close(opened: DayWriter | sqlite3.Connection | None) -> None:
+    if opened is not None:
+        opened.close()

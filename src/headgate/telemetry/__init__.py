@@ -5,13 +5,14 @@ from headgate.telemetry.handlers import handlers
 from headgate.telemetry.journal import JournalSettings, LocalJournal, lock_alive
 from headgate.telemetry.keeper import JournalState, Keeper
 from headgate.telemetry.metrics import Metrics
-from headgate.telemetry.ports import CallQueries, CallStore, CallWriter, Listener
+from headgate.telemetry.ports import BatchListener, CallQueries, CallStore, CallWriter, Listener
 from headgate.telemetry.queries import CallDetail, CallLine, CallLines, ProviderLine, Queries
 from headgate.telemetry.rollups import fold, percentile
 from headgate.telemetry.segment import Disk
 from headgate.telemetry.witness import CallWitness, Telemetry
 
 __all__ = [
+    "BatchListener",
     "CallDetail",
     "CallLine",
     "CallLines",

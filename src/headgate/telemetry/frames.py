@@ -13,6 +13,8 @@ import struct
 import zlib
 from typing import NamedTuple
 
+import msgspec
+
 from headgate.core.errors import ConfigError
 
 FORMAT_VERSION = 1
@@ -24,6 +26,7 @@ MAX_PAYLOAD = 1 << 20
 TAG = 0xA7C35E00
 MARK = struct.pack("<I", TAG)[1:]
 
+KIND_MAX = 7
 OPENED, SEALED, GAP, FORGOTTEN, CLOSED = 1, 2, 3, 4, 5
 DAMAGED = 0  # never written: what a reader puts in place of bytes it had to skip
 
@@ -39,7 +42,7 @@ class Header(NamedTuple):
     nonce: int
 
 
-class Frame(NamedTuple):
+class Frame(msgspec.Struct, gc=False):
     """One frame: its kind, its payload, and the offset right behind it. `skipped` counts bytes for DAMAGED."""
 
     kind: int
@@ -78,17 +81,32 @@ def seed(nonce: int, offset: int, kind: int) -> int:
 
 def parse(data: bytes, at: int, base: int, nonce: int) -> Frame | None:
     """The frame at `data[at]`, which is `base + at` in the file; None where no whole, sound frame starts there."""
-    if at + FRAME_HEAD > len(data):
-        return None
-    length, crc, tag = _HEAD.unpack_from(data, at)
-    end = at + FRAME_HEAD + length
-    if length == 0 or length > MAX_PAYLOAD or tag & 0xFFFFFF00 != TAG or end > len(data):
-        return None
-    kind = tag & 7
-    payload = data[at + FRAME_HEAD : end]
-    if tag & 0xF8 or zlib.crc32(payload, seed(nonce, base + at, kind)) != crc:
-        return None
-    return Frame(kind, payload, base + (end + 7 & -8))
+    found = parse_run(data, at, base, nonce, 1)
+    return found[0] if found else None
+
+
+def parse_run(data: bytes, at: int, base: int, nonce: int, limit: int) -> list[Frame]:
+    """Up to `limit` whole, sound frames that follow each other from `data[at]` on; `data[0]` is `base` in the file.
+
+    Ends with the frame that closes the segment, where that comes first.
+    """
+    unpack, crc32, size = _HEAD.unpack_from, zlib.crc32, len(data)
+    frames: list[Frame] = []
+    while at + FRAME_HEAD <= size and len(frames) < limit:
+        length, crc, tag = unpack(data, at)
+        start = at + FRAME_HEAD
+        end = start + length
+        kind = tag ^ TAG
+        if not 0 <= kind <= KIND_MAX or not 0 < length <= MAX_PAYLOAD or end > size:
+            break
+        payload = data[start:end]
+        if crc32(payload, (nonce ^ (base + at | kind)) & 0xFFFFFFFF) != crc:  # `seed`, without the call
+            break
+        at = end + 7 & -8
+        frames.append(Frame(kind, payload, base + at))
+        if kind == CLOSED:
+            break
+    return frames
 
 
 def pack_frame(kind: int, payload: bytes, offset: int, nonce: int) -> bytes:

@@ -103,8 +103,8 @@ class LocalJournal:
         payload = self._encode(
             (
                 record.id, record.received_ns, record.dialect, record.stream, record.tenant, record.key_id,
-                record.app, record.release, record.channel, record.prompt, record.prompt_digest,
-                record.fingerprint, record.route, record.policy, record.model_asked,
+                record.app, record.release, record.channel, record.prompt, record.route, record.policy,
+                record.model_asked,
             )
         )  # fmt: skip
         if len(payload) <= MAX_PAYLOAD and self._append(OPENED, payload):

@@ -17,13 +17,13 @@ import msgspec
 from headgate.core.calls import CallBatch, Kept
 from headgate.core.errors import ConfigError, StoreUnavailable
 from headgate.core.ports import Clock
-from headgate.core.record import CallRecord, GapRecord
+from headgate.core.record import CallBrief, CallRecord, GapRecord
 from headgate.telemetry.frames import DAMAGED, FORGOTTEN, GAP, HEADER_SIZE, OPENED, SEALED, Frame
 from headgate.telemetry.journal import LOCK_SUFFIX, SPARE_SUFFIX, SUFFIX, lock_alive
-from headgate.telemetry.ports import CallWriter, Listener
+from headgate.telemetry.ports import BatchListener, CallWriter
 from headgate.telemetry.reader import SegmentReader
 
-BATCH = 1_000  # frames, two a call: 500 rows in a transaction
+BATCH = 4_000  # frames, two a call: 2,000 rows in a transaction, some 20 ms and 1 MB
 BACKOFF_S = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 READERS_MAX = 1_000
 
@@ -35,6 +35,7 @@ class _Head(msgspec.Struct, array_like=True):
 
 
 _head = msgspec.msgpack.Decoder(_Head).decode
+_brief = msgspec.msgpack.Decoder(CallBrief).decode
 _record = msgspec.msgpack.Decoder(CallRecord).decode
 _gap = msgspec.msgpack.Decoder(GapRecord).decode
 _ids = msgspec.msgpack.Decoder(list[str]).decode
@@ -65,7 +66,7 @@ class Keeper:
         directory: str,
         store: CallWriter,
         clock: Clock,
-        listeners: Sequence[Listener] = (),
+        listeners: Sequence[BatchListener] = (),
         alive: Callable[[str], bool] | None = None,
     ) -> None:
         self._directory = directory
@@ -179,23 +180,22 @@ class Keeper:
         self._offsets[name] = reader.at
         self._drained += len(frames)
         self._lost += sum(gap.lost for gap in batch.gaps)
-        for record in finished:
-            for listener in self._listeners:
-                listener(record)
+        for listener in self._listeners:
+            listener(finished)
         return len(frames)
 
-    def _fill(self, batch: CallBatch, frames: list[Frame]) -> list[CallRecord]:
+    def _fill(self, batch: CallBatch, frames: list[Frame]) -> list[CallBrief]:
         """Sort frames into a batch; the finished records among them."""
         in_flight: dict[str, Frame] = {}  # mostly sealed again within the batch, and then never read in full
-        finished: list[CallRecord] = []
+        finished: list[CallBrief] = []
         for frame in frames:
             kind = frame.kind
             try:
                 if kind == SEALED:
-                    record = _record(frame.payload)
-                    in_flight.pop(record.id, None)
-                    finished.append(record)
-                    batch.records.append(Kept(frame.end, record, _without_bodies(record, frame.payload)))
+                    brief = _brief(frame.payload)
+                    in_flight.pop(brief.id, None)
+                    finished.append(brief)
+                    batch.records.append(Kept(frame.end, brief, _without_bodies(brief, frame.payload)))
                 elif kind == OPENED:
                     in_flight[_head(frame.payload).id] = frame
                 elif kind == GAP:
@@ -211,7 +211,7 @@ class Keeper:
             except (msgspec.DecodeError, UnicodeDecodeError):
                 batch.gaps.append(self._gap(f"{batch.segment}: a record that cannot be read"))
         for frame in in_flight.values():
-            batch.records.append(Kept(frame.end, _record(frame.payload), frame.payload))
+            batch.records.append(Kept(frame.end, _brief(frame.payload), frame.payload))
         return finished
 
     def _gap(self, why: str) -> GapRecord:
@@ -293,11 +293,9 @@ def _owner(name: str) -> str:
     return name.rpartition("-")[0]
 
 
-def _without_bodies(record: CallRecord, packed: bytes) -> bytes:
-    if record.request_body is None and record.response_body is None:
+def _without_bodies(brief: CallBrief, packed: bytes) -> bytes:
+    if brief.request_body is None and brief.response_body is None:
         return packed
-    bodies = record.request_body, record.response_body
+    record = _record(packed)
     record.request_body = record.response_body = None
-    packed = _pack(record)
-    record.request_body, record.response_body = bodies
-    return packed
+    return _pack(record)

@@ -6,10 +6,12 @@ with the process. Labels are bounded: past SERIES_MAX label sets of a metric, ne
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
+from collections import Counter as Tally
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
-from headgate.core.record import AttemptRecord, CallRecord
+from headgate.core.record import AttemptRecord, CallBrief
 from headgate.telemetry.keeper import JournalState
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -18,6 +20,7 @@ LABEL_CHARS_MAX = 100
 OTHER = "other"
 # seconds; doubling, as the GenAI conventions of OpenTelemetry have it
 BOUNDS_S = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+_BOUNDS_US = tuple(round(bound * 1e6) for bound in BOUNDS_S)
 
 
 class Counter:
@@ -37,7 +40,7 @@ class Counter:
     def lines(self) -> Iterable[str]:
         """Its exposition."""
         yield from _head(self.name, self.help, "counter")
-        for key, value in self._values.items():
+        for key, value in list(self._values.items()):
             yield f"{self.name}{_braces(self.labels, key)} {_number(value)}"
 
 
@@ -49,32 +52,40 @@ class Histogram:
         self.help = help
         self.labels = tuple(labels)
         self._counts: dict[tuple[str, ...], list[int]] = {}
-        self._sums: dict[tuple[str, ...], float] = {}
+        self._sums_us: dict[tuple[str, ...], int] = {}
 
-    def observe(self, labels: tuple[str, ...], seconds: float) -> None:
-        """Count one duration."""
+    def observe(self, labels: tuple[str, ...], durations_us: list[int]) -> None:
+        """Count some durations, given in microseconds."""
+        if not durations_us:
+            return
         key = _bounded(labels, self._counts)
         counts = self._counts.get(key)
         if counts is None:
             counts = self._counts[key] = [0] * (len(BOUNDS_S) + 1)
-        counts[bisect_left(BOUNDS_S, seconds)] += 1
-        self._sums[key] = self._sums.get(key, 0.0) + seconds
+        ordered = sorted(durations_us)
+        below = 0
+        for index, bound in enumerate(_BOUNDS_US):
+            upto = bisect_right(ordered, bound)
+            counts[index] += upto - below
+            below = upto
+        counts[-1] += len(ordered) - below
+        self._sums_us[key] = self._sums_us.get(key, 0) + sum(ordered)
 
     def lines(self) -> Iterable[str]:
         """Its exposition: buckets add up, the last is everything."""
         yield from _head(self.name, self.help, "histogram")
         names = (*self.labels, "le")
-        for key, counts in self._counts.items():
+        for key, counts in list(self._counts.items()):
             total = 0
             for bound, count in zip((*map(str, BOUNDS_S), "+Inf"), counts, strict=True):
                 total += count
                 yield f"{self.name}_bucket{_braces(names, (*key, bound))} {total}"
-            yield f"{self.name}_sum{_braces(self.labels, key)} {_number(self._sums[key])}"
+            yield f"{self.name}_sum{_braces(self.labels, key)} {_number(self._sums_us[key] / 1e6)}"
             yield f"{self.name}_count{_braces(self.labels, key)} {total}"
 
 
 class Metrics:
-    """Everything that is counted. Hand `record` to the keeper as a listener; `render` answers a scrape."""
+    """Everything that is counted. Hand `count` to the keeper as a listener; `render` answers a scrape."""
 
     def __init__(self) -> None:
         call = ("app", "provider", "model", "outcome")
@@ -89,25 +100,24 @@ class Metrics:
         self._attempt = Histogram("headgate_attempt_duration_seconds", "Tries at a target, start to end.", target)
         self._verdicts = Counter("headgate_verdicts_total", "What checks found.", ("rule", "direction", "action"))
 
-    def record(self, record: CallRecord) -> None:
-        """Count a finished call."""
-        whom = (record.app or "", record.provider or "", record.target_model or "")
-        self._calls.add((*whom, record.outcome))
-        if record.latency_us is not None:
-            self._duration.observe(whom, record.latency_us / 1e6)
-        if record.ttft_us is not None:
-            self._first.observe(whom, record.ttft_us / 1e6)
-        for kind, tokens in (("input", record.input_tokens), ("output", record.output_tokens)):
-            if tokens is not None:
-                self._tokens.add((*whom, kind), tokens)
-        if record.cost_usd is not None:
-            self._cost.add(whom, record.cost_usd)
-        elif record.committed:
-            self._unpriced.add(whom)
-        for attempt in record.attempts:
-            self._count_attempt(attempt)
-        for verdict in record.verdicts:
-            self._verdicts.add((verdict.rule, verdict.direction, verdict.action))
+    def count(self, records: Sequence[CallBrief]) -> None:
+        """Count finished calls, many at once: a look at a set of labels costs more than an addition."""
+        groups: defaultdict[tuple[str | None, str | None, str | None], list[CallBrief]] = defaultdict(list)
+        tries: defaultdict[tuple[str, str], list[AttemptRecord]] = defaultdict(list)
+        for record in records:
+            groups[record.app, record.provider, record.target_model].append(record)
+            for attempt in record.attempts:
+                tries[attempt.provider, attempt.model].append(attempt)
+            for verdict in record.verdicts:
+                self._verdicts.add((verdict.rule, verdict.direction, verdict.action))
+        for (app, provider, model), group in groups.items():
+            self._count_calls((app or "", provider or "", model or ""), group)
+        for target, attempts in tries.items():
+            for (outcome, error), number in Tally([(one.outcome, one.error) for one in attempts]).items():
+                self._attempts.add((*target, outcome, error or ""), number)
+            self._attempt.observe(
+                target, [one.ended_us - one.started_us for one in attempts if one.ended_us is not None]
+            )
 
     def render(self, journal: JournalState | None = None, unsynced_bytes: int | None = None) -> str:
         """The exposition, with the state of the journal where it is given."""
@@ -124,11 +134,22 @@ class Metrics:
             lines.append(f"headgate_journal_unsynced_bytes {unsynced_bytes}")
         return "\n".join(lines) + "\n"
 
-    def _count_attempt(self, attempt: AttemptRecord) -> None:
-        target = (attempt.provider, attempt.model)
-        self._attempts.add((*target, attempt.outcome, attempt.error or ""))
-        if attempt.ended_us is not None:
-            self._attempt.observe(target, (attempt.ended_us - attempt.started_us) / 1e6)
+    def _count_calls(self, whom: tuple[str, ...], records: list[CallBrief]) -> None:
+        for outcome, number in Tally([record.outcome for record in records]).items():
+            self._calls.add((*whom, outcome), number)
+        self._duration.observe(whom, [record.latency_us for record in records if record.latency_us is not None])
+        self._first.observe(whom, [record.ttft_us for record in records if record.ttft_us is not None])
+        told = [record.input_tokens for record in records if record.input_tokens is not None]
+        made = [record.output_tokens for record in records if record.output_tokens is not None]
+        costs = [record.cost_usd for record in records if record.cost_usd is not None]
+        unpriced = len([1 for record in records if record.cost_usd is None and record.committed])
+        for counter, labels, amounts in (
+            (self._tokens, (*whom, "input"), told), (self._tokens, (*whom, "output"), made), (self._cost, whom, costs),
+        ):  # fmt: skip
+            if amounts:
+                counter.add(labels, sum(amounts))
+        if unpriced:
+            self._unpriced.add(whom, unpriced)
 
 
 def _journal(state: JournalState) -> Iterable[str]:

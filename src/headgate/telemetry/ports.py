@@ -7,10 +7,13 @@ from typing import Protocol, TypeAlias
 
 from headgate.core.calls import CallBatch, CallFilter, CallPage, Retention, Rollup
 from headgate.core.keys import Spend
-from headgate.core.record import CallRecord, GapRecord
+from headgate.core.record import CallBrief, CallRecord, GapRecord
 
 Listener: TypeAlias = "Callable[[CallRecord], None]"
 """Told of every sealed record, right after it is in the journal. Must be quick and must not raise."""
+
+BatchListener: TypeAlias = "Callable[[Sequence[CallBrief]], None]"
+"""Told of finished calls once they are in the store, many at once. Must be quick and must not raise."""
 
 
 class CallWriter(Protocol):

@@ -14,7 +14,7 @@ from headgate.telemetry.frames import (
     Header,
     length_at,
     next_sound,
-    parse,
+    parse_run,
     unpack_header,
 )
 
@@ -66,20 +66,15 @@ class SegmentReader:
         length = length_at(data, 0)
         if length:
             data = self._read(self.at, _CHUNK if length < _CHUNK - 64 else min(length, MAX_PAYLOAD) + 64)
-        base, index, before = self.at, 0, len(frames)
-        while len(frames) < limit:
-            frame = parse(data, index, base, header.nonce)
-            if frame is None:
-                break
-            self.at = frame.end
-            index = frame.end - base
-            if frame.kind == CLOSED:
-                self.ended = True
-                return False
-            frames.append(frame)
-        if len(frames) > before:
+        found = parse_run(data, 0, self.at, header.nonce, limit - len(frames))
+        if found:
             self._doubts = 0
-            return True
+            self.at = found[-1].end
+            self.ended = found[-1].kind == CLOSED
+            if self.ended:
+                found.pop()
+            frames += found
+            return not self.ended
         return self._doubt(header, frames, final)
 
     def _doubt(self, header: Header, frames: list[Frame], final: bool) -> bool:

@@ -7,24 +7,24 @@ in (g^(i-1), g^i], g = 1.05 / 0.95, and is read back as 2 g^i / (g + 1), which i
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from headgate.core.calls import Rollup, RollupKey
-from headgate.core.record import AttemptRecord, CallRecord
+from headgate.core.record import AttemptRecord, CallBrief
 
 ROLLUP_NS = 300 * 1_000_000_000
 ACCURACY = 0.05  # the relative error of a percentile, at most
 BUCKET_MAX = 250  # 20 hours in microseconds
 
 _GAMMA = (1 + ACCURACY) / (1 - ACCURACY)
-_PER_LOG = 1 / math.log(_GAMMA)
+_BOUNDS = [_GAMMA**index for index in range(BUCKET_MAX)]
 
 
 def bucket(value_us: int) -> int:
     """The log bucket of a duration in microseconds; 0 holds everything up to one microsecond."""
-    if value_us <= 1:
-        return 0
-    return min(math.ceil(math.log(value_us) * _PER_LOG), BUCKET_MAX)
+    return bisect_left(_BOUNDS, value_us)
 
 
 def bucket_value(index: int) -> float:
@@ -51,25 +51,25 @@ def percentile(histogram: Mapping[int, int], share: float) -> float | None:
     return None
 
 
-def fold(records: Iterable[CallRecord]) -> list[Rollup]:
+def fold(records: Iterable[CallBrief]) -> list[Rollup]:
     """The rollups that finished records add to. Calls in flight add nothing."""
-    rollups: dict[RollupKey, Rollup] = {}
+    # sorted by key first, then summed up list by list: a look at a key costs more than an addition
+    tried: defaultdict[RollupKey, list[AttemptRecord]] = defaultdict(list)
+    called: defaultdict[RollupKey, list[CallBrief]] = defaultdict(list)
+    keys: dict[tuple[int, str, str | None, str, str], RollupKey] = {}
     for record in records:
         if record.outcome == "in_flight":
             continue
-        at_ns = record.received_ns - record.received_ns % ROLLUP_NS
-        app = record.app or ""
-        rollup = None
-        for attempt in record.attempts:
-            key = RollupKey(at_ns, record.tenant, app, attempt.provider, attempt.model)
-            rollup = _at(rollups, key)
-            _add_attempt(rollup, attempt)
-        if rollup is None:
-            rollup = _at(rollups, RollupKey(at_ns, record.tenant, app, "", ""))
-            if record.error is not None:
-                _count(rollup.errors, record.error)
-        _add_call(rollup, record)
-    return list(rollups.values())
+        span, attempts = record.received_ns // ROLLUP_NS, record.attempts
+        key = None
+        for attempt in attempts:
+            plain = (span, record.tenant, record.app, attempt.provider, attempt.model)
+            key = keys.get(plain)
+            if key is None:
+                key = keys[plain] = RollupKey(span * ROLLUP_NS, plain[1], plain[2] or "", plain[3], plain[4])
+            tried[key].append(attempt)
+        called[key or RollupKey(span * ROLLUP_NS, record.tenant, record.app or "", "", "")].append(record)
+    return [_rollup(key, tried.get(key, ()), called.get(key, ())) for key in tried | called]
 
 
 def top(words: Mapping[str, int], count: int) -> Sequence[tuple[str, int]]:
@@ -77,40 +77,30 @@ def top(words: Mapping[str, int], count: int) -> Sequence[tuple[str, int]]:
     return sorted(words.items(), key=lambda item: (-item[1], item[0]))[:count]
 
 
-def _at(rollups: dict[RollupKey, Rollup], key: RollupKey) -> Rollup:
-    found = rollups.get(key)
-    if found is None:
-        found = rollups[key] = Rollup(key)
-    return found
-
-
-def _add_attempt(rollup: Rollup, attempt: AttemptRecord) -> None:
-    rollup.attempts += 1
-    if attempt.outcome == "ok":
-        rollup.attempts_ok += 1
-        if attempt.ended_us is not None:
-            index = bucket(attempt.ended_us - attempt.started_us)
-            rollup.latency[index] = rollup.latency.get(index, 0) + 1
-    elif attempt.outcome == "failed":
-        rollup.attempts_failed += 1
-    if attempt.error is not None:
-        _count(rollup.errors, attempt.error)
-    if attempt.first_token_us is not None:
-        index = bucket(attempt.first_token_us - attempt.started_us)
-        rollup.ttft[index] = rollup.ttft.get(index, 0) + 1
-    rollup.input_tokens += attempt.input_tokens or 0
-    rollup.output_tokens += attempt.output_tokens or 0
-    rollup.cost_usd += attempt.cost_usd or 0.0
-
-
-def _add_call(rollup: Rollup, record: CallRecord) -> None:
-    rollup.calls += 1
-    _count(rollup.outcomes, record.outcome)
+def _rollup(key: RollupKey, attempts: Sequence[AttemptRecord], records: Sequence[CallBrief]) -> Rollup:
+    answered = [attempt for attempt in attempts if attempt.outcome == "ok"]
     # nobody is owed for a call that no provider answered: only of the others is a missing number an unknown one
-    if record.committed or record.outcome in ("ok", "aborted"):
-        rollup.uncounted += record.input_tokens is None and record.output_tokens is None
-        rollup.unpriced += record.cost_usd is None
+    owed = [record for record in records if record.committed or record.outcome in ("ok", "aborted")]
+    return Rollup(
+        key,
+        len(attempts),
+        len(answered),
+        len([1 for attempt in attempts if attempt.outcome == "failed"]),
+        len(records),
+        sum([attempt.input_tokens or 0 for attempt in attempts]),
+        sum([attempt.output_tokens or 0 for attempt in attempts]),
+        len([1 for record in owed if record.input_tokens is None and record.output_tokens is None]),
+        math.fsum([attempt.cost_usd or 0.0 for attempt in attempts]),
+        len([1 for record in owed if record.cost_usd is None]),
+        _histogram([attempt.ended_us - attempt.started_us for attempt in answered if attempt.ended_us is not None]),
+        _histogram(
+            [attempt.first_token_us - attempt.started_us for attempt in attempts if attempt.first_token_us is not None]
+        ),
+        dict(Counter([record.outcome for record in records])),
+        # attempts have errors of their own; a call's counts where nobody was asked
+        dict(Counter([one.error for one in (attempts if key.provider else records) if one.error is not None])),
+    )
 
 
-def _count(words: dict[str, int], word: str) -> None:
-    words[word] = words.get(word, 0) + 1
+def _histogram(values_us: list[int]) -> dict[int, int]:
+    return dict(Counter([bisect_left(_BOUNDS, value) for value in values_us]))

@@ -1,0 +1,184 @@
+"""The writer of one day's file of the call store: calls, their records, rollups and spend, in one transaction a batch.
+
+What calls have in common (whose they are, what was asked, who answered) is a row of `subjects` that they refer to:
+the rows of calls stay narrow. Records lie in blocks as the journal had them: SQLite copies a block in one go, where
+a column of its own for every record costs more than all other columns together.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from headgate.core.calls import CallBatch, Kept, Rollup
+from headgate.core.record import CallBrief, CallRecord
+from headgate.stores.calls_schema import transaction
+
+Fold: TypeAlias = Callable[[Sequence[CallBrief]], Sequence[Rollup]]
+
+BLOCK_BYTES = 64 << 10  # reading one record reads its block
+SUBJECTS_MAX = 20_000  # remembered; one that comes again after that has two rows, which is no harm
+ABORT_BATCH = 500
+SET_OFFSET = "INSERT INTO offsets VALUES (?,?) ON CONFLICT DO UPDATE SET upto=max(upto, excluded.upto)"
+
+_PUT = "INSERT OR REPLACE INTO calls VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_PUT_OPEN = "INSERT OR IGNORE INTO calls VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_PUT_SUBJECT = "INSERT INTO subjects VALUES (NULL,?,?,?,?,?,?,?,?)"
+_PUT_BLOCK = "INSERT INTO blocks VALUES (?,?)"
+_ONE_ROLLUP = "SELECT sums FROM rollups WHERE at_ns = ? AND tenant_id = ? AND app = ? AND provider = ? AND model = ?"
+_PUT_ROLLUP = "INSERT OR REPLACE INTO rollups VALUES (?,?,?,?,?,?)"
+_ADD_SPEND = (
+    "INSERT INTO spend VALUES (?,?,?,?,?,?) ON CONFLICT DO UPDATE SET usd=usd+excluded.usd, "
+    "calls=calls+excluded.calls, unpriced=unpriced+excluded.unpriced, tokens=tokens+excluded.tokens"
+)
+_IN_FLIGHT = "SELECT record FROM calls WHERE owner = ? AND outcome = 'in_flight' LIMIT ?"
+_ABORT = "UPDATE calls SET outcome = 'aborted', owner = NULL, record = ? WHERE id = ?"
+_FORGET = "DELETE FROM calls WHERE id = ? AND outcome = 'in_flight'"
+
+_Subject: TypeAlias = tuple[str, str, str | None, str | None, str | None, str | None, str | None, str]
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(CallRecord).decode
+_unpack_rollup = msgspec.msgpack.Decoder(Rollup).decode
+
+
+class DayWriter:
+    """Writes one file. Everything here raises sqlite3.Error. `fold` makes the rollups of finished calls."""
+
+    def __init__(self, connection: sqlite3.Connection, fold: Fold) -> None:
+        self.connection = connection
+        self._fold = fold
+        self._subjects: dict[_Subject, int] = {}
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.connection.close()
+
+    def write(self, batch: CallBatch, part: list[Kept]) -> None:
+        """Keep the part of a batch that is of this day, and how far it reaches. What was kept before is passed over."""
+        connection = self.connection
+        try:
+            with transaction(connection):
+                row = connection.execute("SELECT upto FROM offsets WHERE segment = ?", (batch.segment,)).fetchone()
+                fresh = [kept for kept in part if kept.end > row[0]] if row else part
+                finished = [kept for kept in fresh if kept.record.outcome != "in_flight"]
+                self._put_finished(finished)
+                if len(finished) < len(fresh):
+                    self._put_open([kept for kept in fresh if kept.record.outcome == "in_flight"], batch.owner)
+                self._add_up([kept.record for kept in finished])
+                connection.execute(SET_OFFSET, (batch.segment, batch.end))
+        except BaseException:
+            self._subjects.clear()  # some of their rows may have been rolled back
+            raise
+
+    def owners(self) -> set[str]:
+        """Journal owners with calls in flight."""
+        rows = self.connection.execute("SELECT DISTINCT owner FROM calls WHERE outcome = 'in_flight'")
+        return {owner for (owner,) in rows}
+
+    def abort_some(self, owner: str) -> int:
+        """Up to ABORT_BATCH of the owner's calls in flight become aborted; how many."""
+        connection = self.connection
+        with transaction(connection):
+            rows = connection.execute(_IN_FLIGHT, (owner, ABORT_BATCH)).fetchall()
+            records = [_unpack(packed) for (packed,) in rows]
+            for record in records:
+                record.outcome = "aborted"
+            connection.executemany(_ABORT, [(_pack(record), record.id) for record in records])
+            self._add_up(records)
+        return len(records)
+
+    def forget(self, ids: list[str]) -> None:
+        """Drop those of the calls that are still in flight."""
+        with transaction(self.connection):
+            self.connection.executemany(_FORGET, [(call_id,) for call_id in ids])
+
+    def _put_finished(self, finished: list[Kept]) -> None:
+        execute = self.connection.execute
+        block: int = execute("SELECT coalesce(max(block), 0) FROM blocks").fetchone()[0] + 1
+        rows: list[tuple[object, ...]] = []
+        records: list[bytes] = []
+        start = 0
+        for kept in finished:
+            record, packed = kept.record, kept.packed
+            size = len(packed)
+            rows.append(
+                (record.received_ns, record.id, self._subject(record), record.outcome, None, record.error,
+                 record.cost_usd, record.latency_us, _tokens(record), block, start, size, None)
+            )  # fmt: skip
+            records.append(packed)
+            start += size
+            if start >= BLOCK_BYTES:
+                execute(_PUT_BLOCK, (block, b"".join(records)))
+                records.clear()
+                block, start = block + 1, 0
+        if records:
+            execute(_PUT_BLOCK, (block, b"".join(records)))
+        self.connection.executemany(_PUT, rows)
+
+    def _put_open(self, in_flight: list[Kept], owner: str) -> None:
+        self.connection.executemany(
+            _PUT_OPEN,
+            [
+                (kept.record.received_ns, kept.record.id, self._subject(kept.record), kept.record.outcome, owner,
+                 None, None, None, None, None, None, None, kept.packed)
+                for kept in in_flight
+            ],
+        )  # fmt: skip
+
+    def _subject(self, record: CallBrief) -> int:
+        key = (
+            record.tenant, record.key_id, record.app, record.release, record.prompt, record.provider,
+            record.target_model, record.model_asked,
+        )  # fmt: skip
+        number = self._subjects.get(key)
+        if number is None:
+            if len(self._subjects) >= SUBJECTS_MAX:
+                self._subjects.clear()
+            number = self.connection.execute(_PUT_SUBJECT, key).lastrowid
+            assert number is not None
+            self._subjects[key] = number
+        return number
+
+    def _add_up(self, records: Sequence[CallBrief]) -> None:
+        connection = self.connection
+        rows: list[tuple[object, ...]] = []
+        for rollup in self._fold(records):
+            row = connection.execute(_ONE_ROLLUP, rollup.key).fetchone()
+            if row is not None:
+                rollup.add(_unpack_rollup(row[0]))
+            rows.append((*rollup.key, _pack(rollup)))
+        connection.executemany(_PUT_ROLLUP, rows)
+        connection.executemany(_ADD_SPEND, _spend(records))
+
+
+def _tokens(record: CallBrief) -> int | None:
+    if record.input_tokens is None and record.output_tokens is None:
+        return None
+    return (record.input_tokens or 0) + (record.output_tokens or 0)
+
+
+def _spend(records: Sequence[CallBrief]) -> list[tuple[object, ...]]:
+    by_key: dict[str, list[CallBrief]] = {}
+    for record in records:
+        if record.key_id:
+            by_key.setdefault(record.key_id, []).append(record)
+    return [
+        (
+            key_id,
+            group[0].tenant,
+            sum([record.cost_usd or 0.0 for record in group]),
+            len(group),
+            len([1 for record in group if record.cost_usd is None and _owed(record)]),
+            sum([(record.input_tokens or 0) + (record.output_tokens or 0) for record in group]),
+        )
+        for key_id, group in by_key.items()
+    ]
+
+
+def _owed(record: CallBrief) -> bool:
+    """A provider worked for it, or may have."""
+    return record.input_tokens is not None or record.output_tokens is not None or record.outcome == "aborted"
