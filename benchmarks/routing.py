@@ -20,6 +20,7 @@ from headgate.core.record import CallRecord
 from headgate.core.snapshot import Route, Target
 from headgate.core.stages import Admitted, Asked, Call, Funded, Grounded, KeyInfo, Prompted, Screened, Selected
 from headgate.core.types import Header, Origin, Price, Usage
+from headgate.dialects.base import Carried
 from headgate.routing import Routing
 
 BODY = b'{"model":"gpt-5-mini","messages":[{"role":"user","content":"hi"}]}'
@@ -118,9 +119,9 @@ class Dialect:
 
     name = "openai"
 
-    def splice_request(self, body: bytes, asked: Asked, model: str) -> bytes:
+    def splice_request(self, body: bytes, asked: Asked, model: str) -> Carried:
         """Nothing differs."""
-        return body
+        return Carried(body, [])
 
     def reader(self, stream: bool, keep_usage: bool) -> Reader:
         """See Reader."""

@@ -94,13 +94,13 @@ def test_system_text_of_blocks_and_of_none() -> None:
 def test_splice_changes_nothing_where_nothing_differs() -> None:
     body = raw(temperature=0.5, stream=True)
     asked = ANTHROPIC.ask(body, None, False)
-    assert ANTHROPIC.splice_request(body, asked, NEW) is body
+    assert ANTHROPIC.splice_request(body, asked, NEW).body is body
 
 
 def test_splice_replaces_the_model_and_nothing_else() -> None:
     body = b'{ "model":"app", "max_tokens": 5,"messages":[{"role":"user","content":"\\u0041 1.0"}] , "x":1.50}'
     asked = ANTHROPIC.ask(body, None, False)
-    out = ANTHROPIC.splice_request(body, asked, OLD)
+    out = ANTHROPIC.splice_request(body, asked, OLD).body
     assert json.loads(out) == json.loads(body) | {"model": OLD}
     assert b'"\\u0041 1.0"' in out
     assert b"1.50" in out
@@ -108,17 +108,34 @@ def test_splice_replaces_the_model_and_nothing_else() -> None:
 
 def test_settings_of_a_prompt_yield_to_a_model_that_refuses_them() -> None:
     asked = ANTHROPIC.ask(raw(), None, False)
-    body = ANTHROPIC.add_prompt(asked, [("system", "Be kind")], {"temperature": 0.2, "top_p": 0.9})
+    body = ANTHROPIC.add_prompt(asked, [("system", "Be kind")], {"temperature": 0.2, "top_p": 0.9}).body
     assert json.loads(body)["temperature"] == 0.2
-    assert "temperature" in json.loads(ANTHROPIC.splice_request(body, asked, OLD))
-    spliced = json.loads(ANTHROPIC.splice_request(body, asked, NEW))
+    assert "temperature" in json.loads(ANTHROPIC.splice_request(body, asked, OLD).body)
+    spliced = json.loads(ANTHROPIC.splice_request(body, asked, NEW).body)
     assert "temperature" not in spliced
     assert "top_p" not in spliced
     own = ANTHROPIC.ask(raw(temperature=1), None, False)
-    body = ANTHROPIC.add_prompt(own, [("system", "Be kind")], {"top_p": 0.9})
-    spliced = json.loads(ANTHROPIC.splice_request(body, own, NEW))
+    body = ANTHROPIC.add_prompt(own, [("system", "Be kind")], {"top_p": 0.9}).body
+    spliced = json.loads(ANTHROPIC.splice_request(body, own, NEW).body)
     assert spliced["temperature"] == 1
     assert "top_p" not in spliced
+
+
+def test_settings_that_do_not_go_together_are_left_out_and_named() -> None:
+    def spliced(model: str, wanted: dict[str, Any], **own: Any) -> tuple[set[str], list[str]]:
+        asked = ANTHROPIC.ask(raw(**own), None, False)
+        carried = ANTHROPIC.splice_request(ANTHROPIC.add_prompt(asked, [], wanted).body, asked, model)
+        return {"temperature", "top_p", "top_k"} & json.loads(carried.body).keys(), carried.dropped
+
+    both = {"temperature": 0.2, "top_p": 0.9}
+    assert spliced("claude-sonnet-4-5", both) == ({"temperature"}, ["prompt.settings.top_p"])
+    assert spliced("claude-sonnet-4-5", {"temperature": 0.2}, top_p=0.9) == ({"top_p"}, ["prompt.settings.temperature"])
+    assert spliced("claude-3-5-haiku-latest", both) == ({"temperature", "top_p"}, [])
+    thinking = {"type": "enabled", "budget_tokens": 1024}
+    assert spliced("claude-sonnet-4-5", {"top_k": 3}, thinking=thinking) == (set(), ["prompt.settings.top_k"])
+    assert spliced("claude-sonnet-4-5", {"top_k": 3}, thinking={"type": "disabled"}) == ({"top_k"}, [])
+    hot = ANTHROPIC.add_prompt(ANTHROPIC.ask(raw(), None, False), [], {"temperature": 1.5})
+    assert (json.loads(hot.body)["temperature"], hot.dropped) == (1.0, ["prompt.settings.temperature"])
 
 
 def loop(signature: str, data: str, **fields: Any) -> bytes:
@@ -134,13 +151,15 @@ def loop(signature: str, data: str, **fields: Any) -> bytes:
 def test_what_others_signed_is_not_sent_to_anthropic() -> None:
     mark = wrap_foreign(Foreign("google", signature="S", call="t1"))
     body = loop(mark, mark, thinking={"type": "enabled", "budget_tokens": 1024}, x=1)
-    out = json.loads(ANTHROPIC.splice_request(body, ANTHROPIC.ask(body, None, False), NEW))
+    carried = ANTHROPIC.splice_request(body, ANTHROPIC.ask(body, None, False), NEW)
+    out = json.loads(carried.body)
+    assert carried.dropped == ["reasoning"]
     assert "thinking" not in out
     assert out["x"] == 1
     assert [turn["role"] for turn in out["messages"]] == ["user", "assistant", "user"]
     assert [block["type"] for block in out["messages"][1]["content"]] == ["tool_use"]
     adaptive = loop(mark, mark, thinking={"type": "adaptive"})
-    out = json.loads(ANTHROPIC.splice_request(adaptive, ANTHROPIC.ask(adaptive, None, False), NEW))
+    out = json.loads(ANTHROPIC.splice_request(adaptive, ANTHROPIC.ask(adaptive, None, False), NEW).body)
     assert out["thinking"] == {"type": "adaptive"}
 
 
@@ -148,7 +167,7 @@ def test_what_anthropic_signed_and_texts_that_look_like_a_mark_stay() -> None:
     mark = wrap_foreign(Foreign("google", signature="S"))
     told = [{"role": "user", "content": mark}, {"role": "user", "content": [{"type": "text", "text": mark}]}]
     for body in (loop("c2ln", "cmVk"), loop("x" + mark, "y"), raw(messages=told)):
-        assert ANTHROPIC.splice_request(body, ANTHROPIC.ask(body, None, False), NEW) is body
+        assert ANTHROPIC.splice_request(body, ANTHROPIC.ask(body, None, False), NEW).body is body
 
 
 CACHED = [{"type": "text", "text": "own", "cache_control": {"type": "ephemeral"}}]
@@ -166,7 +185,7 @@ CACHED = [{"type": "text", "text": "own", "cache_control": {"type": "ephemeral"}
 def test_add_prompt_puts_system_texts_before_the_clients(own: Any, system: Any) -> None:
     body = raw() if own is None else raw(system=own)
     messages = [("system", "one"), ("user", "example"), ("system", "two"), ("assistant", "answer")]
-    out = sdk.request(ANTHROPIC.add_prompt(ANTHROPIC.ask(body, None, False), messages, {}))
+    out = sdk.request(ANTHROPIC.add_prompt(ANTHROPIC.ask(body, None, False), messages, {}).body)
     assert out["system"] == system
     assert out["messages"] == [
         {"role": "user", "content": "example"}, {"role": "assistant", "content": "answer"}, HI,
@@ -186,12 +205,12 @@ def test_add_prompt_fills_settings_where_the_client_said_nothing() -> None:
         "reasoning": {"effort": "high"},
         "json_format": {"schema": {"type": "object"}},
     }
-    out = sdk.request(ANTHROPIC.add_prompt(asked, [], wanted))
+    out = sdk.request(ANTHROPIC.add_prompt(asked, [], wanted).body)
     assert (out["max_tokens"], out["temperature"], out["top_k"]) == (99, 0.1, 7)
     assert out["stop_sequences"] == ["END"]
     assert out["metadata"] == {"user_id": "u1"}
     assert out["output_config"] == {"effort": "low", "format": {"type": "json_schema", "schema": {"type": "object"}}}
-    assert ANTHROPIC.add_prompt(asked, [], {}) is asked.body
+    assert ANTHROPIC.add_prompt(asked, [], {}).body is asked.body
     with pytest.raises(InvalidRequest):
         ANTHROPIC.add_prompt(asked, [], {"max_tokens": "many"})
 

@@ -175,7 +175,7 @@ def test_splices_touch_nothing_else(name: str, extra: dict[str, Any], spaces: in
     tree = {**{key: value for key, value in extra.items() if key not in known}, **json.loads(plain_body(name))}
     body = json.dumps(tree, indent=spaces).encode()
     asked = ask(name, body)
-    before, after = raw(body), raw(DIALECTS[name].splice_request(body, asked, model))
+    before, after = raw(body), raw(DIALECTS[name].splice_request(body, asked, model).body)
     for field in ("model", "stream_options"):
         before.pop(field, None)
         after.pop(field, None)
@@ -194,13 +194,28 @@ def test_our_own_field_is_taken_out_before_anyone_sees_it(name: str) -> None:
 def test_a_prompt_is_read_back_where_the_dialect_keeps_it(name: str) -> None:
     dialect = DIALECTS[name]
     body = plain_body(name)
-    out = dialect.add_prompt(ask(name, body), [("system", "be brief"), ("user", "first")], {"temperature": 0.5})
+    out = dialect.add_prompt(ask(name, body), [("system", "be brief"), ("user", "first")], {"temperature": 0.5}).body
     chat = dialect.read_request(out, True).chat
     assert [text.text for text in chat.system] == ["be brief"]
     assert [part.text for turn in chat.messages for part in turn.parts] == ["first", "hi"]
     assert chat.temperature == 0.5
     assert dialect.system_text(ask(name, out)) == "be brief"
     assert dialect.system_text(ask(name, body)) is None
+
+
+@dialect_names
+def test_every_setting_of_a_prompt_arrives_or_is_named(name: str) -> None:
+    wanted = {
+        "temperature": 0.5, "top_p": 0.5, "top_k": 4, "max_tokens": 9, "stop": ["x"], "seed": 3,
+        "presence_penalty": 0.5, "frequency_penalty": 0.5, "unheard_of": 1,
+    }  # fmt: skip
+    body = plain_body(name).replace(b', "max_tokens": 5', b"")
+    carried = DIALECTS[name].add_prompt(ask(name, body), [("system", "be brief")], wanted)
+    chat = DIALECTS[name].read_request(carried.body, True).chat
+    lost = {setting for setting, value in wanted.items() if getattr(chat, setting, None) != value}
+    assert set(carried.dropped) == {"prompt.settings." + setting for setting in lost}
+    assert "unheard_of" in lost
+    assert DIALECTS[name].add_prompt(ask(name, body), [("system", "be brief")], {}).dropped == []
 
 
 # -- answers ------------------------------------------------------------------------------------------------------
@@ -392,3 +407,53 @@ def test_our_own_errors_read_back_as_what_they_are(name: str, error: HeadgateErr
 
 def test_the_suite_knows_every_delta_that_speaks() -> None:
     assert {TextDelta, RefusalDelta, ReasoningDelta, ToolArgs} == set(SPOKEN)
+
+
+@dialect_names
+@pytest.mark.parametrize(
+    "date", ["Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "Mon, 01 Jan 2020 00:00:00 +99999999"]
+)
+def test_times_beyond_time_are_no_times(name: str, date: str) -> None:
+    headers = [(b"retry-after", date.encode()), (b"date", date.encode())]
+    assert DIALECTS[name].read_error(503, headers, b"").cool_s is None
+
+
+@dialect_names
+@pytest.mark.parametrize("code", ["9" * 5000, 10**18, "٤٢٩", True, [], {}])
+def test_any_code_inside_an_answer_is_the_providers_fault(name: str, code: Any) -> None:
+    body = json.dumps({"error": {"code": code, "type": "x", "message": "m", "status": code}}).encode()
+    with pytest.raises(UpstreamError):
+        deltas(name, b"data: " + body + b"\n\n", True)
+
+
+@dialect_names
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("'messages[0].content' is missing", "'messages[0].content' is missing"),
+        ("max_tokens: 9 > 8, don't", "max_tokens: 9 > 8, don't"),
+        ('`top_k` and "contents.0.parts.1"', '`top_k` and "contents.0.parts.1"'),
+        ('Base64 decoding failed for "my secret"', 'Base64 decoding failed for "…"'),
+        ("got '4111111111111111', wanted 'x'", "got '…', wanted 'x'"),
+        ("input_value='ann@example.com', input_type=str", "input_value='…', input_type=str"),
+        ("it ends in the middle: 'my sec", "it ends in the middle: '…'"),
+        ("field 'a.4111111111111111'", "field '…'"),
+        ("“my secret” is wrong", "“…” is wrong"),
+    ],
+)
+def test_messages_of_vendors_lose_what_they_quote(name: str, said: str, told: str) -> None:
+    error = DIALECTS[name].read_error(400, [], json.dumps({"error": {"message": said, "type": "bad"}}).encode())
+    assert (error.kind, error.message) == ("client_fault", told)
+    assert said.split(" ")[-1] in json.loads(error.body or b"")["error"]["message"]  # a client of the dialect gets all
+
+
+@dialect_names
+def test_words_of_vendors_that_are_sentences_are_not_repeated(name: str) -> None:
+    secret = "you said: my secret"
+    body = json.dumps({"error": {"message": secret, "type": secret, "code": secret, "status": secret}}).encode()
+    assert "secret" not in DIALECTS[name].read_error(500, [], body).message
+
+
+@dialect_names
+def test_a_page_says_nothing_of_the_model(name: str) -> None:
+    assert DIALECTS[name].read_error(404, [], b" <html>nginx</html>").kind == "malformed_response"

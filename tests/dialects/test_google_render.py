@@ -159,7 +159,7 @@ def test_the_sdk_reads_a_stream_and_keeps_the_turn(sizes: list[int]) -> None:
     assert [part.call_id for part in messages[2].parts] == ["t1", "t2"]  # type: ignore[union-attr]
     # and the same body sent on to Gemini shows it nothing of another vendor's
     asked = GOOGLE.ask(sdk.body, "gemini-3-pro", True)
-    sent = json.loads(GOOGLE.splice_request(sdk.body, asked, "gemini-3-pro"))
+    sent = json.loads(GOOGLE.splice_request(sdk.body, asked, "gemini-3-pro").body)
     shown_to_gemini = [part for turn in sent["contents"] if turn["role"] == "model" for part in turn["parts"]]
     signatures = [part.get("thoughtSignature") for part in shown_to_gemini if "functionCall" in part]
     assert signatures == [BYPASS, None]

@@ -127,7 +127,7 @@ def test_the_sdks_own_body_is_read() -> None:
 
 def test_a_prompt_goes_before_the_clients_own_turns() -> None:
     body = b'{"contents": [ {"role": "user", "parts": [{"text": "Hello"}],  "x": 1} ], "other": 1}'
-    out = GOOGLE.add_prompt(ask(body), [("system", "Be brief."), ("user", "Q"), ("assistant", "A")], {})
+    out = GOOGLE.add_prompt(ask(body), [("system", "Be brief."), ("user", "Q"), ("assistant", "A")], {}).body
     assert json.loads(out) == {
         "contents": [
             {"role": "user", "parts": [{"text": "Q"}]},
@@ -142,21 +142,21 @@ def test_a_prompt_goes_before_the_clients_own_turns() -> None:
 
 def test_a_prompt_is_put_before_the_clients_system_text_under_its_spelling() -> None:
     body = b'{"contents": {"parts": {"text": "Hi"}}, "system_instruction": {"role": "user", "parts": {"text": "Own"}}}'
-    tree = json.loads(GOOGLE.add_prompt(ask(body), [("system", "Ours"), ("user", "Q")], {}))
+    tree = json.loads(GOOGLE.add_prompt(ask(body), [("system", "Ours"), ("user", "Q")], {}).body)
     assert tree["system_instruction"] == {"role": "user", "parts": [{"text": "Ours"}, {"text": "Own"}]}
     assert "systemInstruction" not in tree
     assert [turn["parts"] for turn in tree["contents"]] == [[{"text": "Q"}], {"text": "Hi"}]
 
 
 def test_a_prompt_may_hold_the_only_turn() -> None:
-    tree = json.loads(GOOGLE.add_prompt(ask(b'{"contents": []}'), [("user", "Q")], {}))
+    tree = json.loads(GOOGLE.add_prompt(ask(b'{"contents": []}'), [("user", "Q")], {}).body)
     assert tree["contents"] == [{"role": "user", "parts": [{"text": "Q"}]}]
 
 
 def test_settings_fill_in_where_the_client_said_nothing() -> None:
     body = PLAIN[:-1] + b', "generation_config": {"temperature": 0.1, "max_output_tokens": 5, "top_k": null}}'
     settings = {"temperature": 0.9, "max_tokens": 100, "top_k": 3, "stop": ["END"], "seed": 4}
-    tree = json.loads(GOOGLE.add_prompt(ask(body), [], settings))
+    tree = json.loads(GOOGLE.add_prompt(ask(body), [], settings).body)
     assert tree["generation_config"] == {
         "temperature": 0.1, "maxOutputTokens": 5, "topK": 3, "stopSequences": ["END"], "seed": 4,
     }  # fmt: skip
@@ -165,8 +165,8 @@ def test_settings_fill_in_where_the_client_said_nothing() -> None:
 def test_nothing_to_add_leaves_the_bytes() -> None:
     body = PLAIN[:-1] + b', "generationConfig": {"temperature": 0.1}}'
     asked = ask(body)
-    assert GOOGLE.add_prompt(asked, [], {"temperature": 0.9}) is body
-    assert GOOGLE.add_prompt(asked, [], {}) is body
+    assert GOOGLE.add_prompt(asked, [], {"temperature": 0.9}).body is body
+    assert GOOGLE.add_prompt(asked, [], {}).body is body
 
 
 # -- splices --------------------------------------------------------------------------------------------------------
@@ -174,14 +174,14 @@ def test_nothing_to_add_leaves_the_bytes() -> None:
 
 def test_a_body_goes_on_untouched() -> None:
     asked = ask(PLAIN, stream=True)
-    assert GOOGLE.splice_request(asked.body, asked, "gemini-2.5-flash") is PLAIN
+    assert GOOGLE.splice_request(asked.body, asked, "gemini-2.5-flash").body is PLAIN
 
 
 def test_a_model_in_the_body_follows_the_target() -> None:
     body = PLAIN[:-1] + b', "model": "models/support"}'
     asked = ask(body, "support")
-    assert json.loads(GOOGLE.splice_request(body, asked, "gemini-3-pro"))["model"] == "models/gemini-3-pro"
-    assert GOOGLE.splice_request(body, asked, "support") is body
+    assert json.loads(GOOGLE.splice_request(body, asked, "gemini-3-pro").body)["model"] == "models/gemini-3-pro"
+    assert GOOGLE.splice_request(body, asked, "support").body is body
 
 
 def test_foreign_signatures_are_never_shown_to_gemini() -> None:
@@ -194,8 +194,9 @@ def test_foreign_signatures_are_never_shown_to_gemini() -> None:
         {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": wrap_foreign(Foreign("openai"))},
         {"functionCall": {"name": "g", "args": {}}, "thoughtSignature": "Z2VtaW5p"},
     )
-    out = GOOGLE.splice_request(body, ask(body), "gemini-3-pro")
-    assert json.loads(out)["contents"] == [
+    carried = GOOGLE.splice_request(body, ask(body), "gemini-3-pro")
+    assert carried.dropped == ["reasoning", "reasoning.signature"]
+    assert json.loads(carried.body)["contents"] == [
         {
             "role": "model",
             "parts": [
@@ -215,7 +216,7 @@ def test_a_turn_of_nothing_but_foreign_thinking_goes() -> None:
         {"role": "user", "parts": [{"text": "Go on"}]},
     ]
     body = json.dumps({"contents": contents}).encode()
-    out = json.loads(GOOGLE.splice_request(body, ask(body), "gemini-3-pro"))
+    out = json.loads(GOOGLE.splice_request(body, ask(body), "gemini-3-pro").body)
     assert out["contents"] == [contents[0], contents[2]]
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from headgate.core.chat import Begin, Frame, ReasoningDelta, RefusalDelta, TextDelta, ToolArgs
 from headgate.core.errors import GatewayError, InvalidRequest, PolicyBlocked, UpstreamError
 from headgate.core.stages import Asked
-from headgate.dialects.base import AnswerMeta, Sent
+from headgate.dialects.base import AnswerMeta, Carried, Sent
 from headgate.dialects.openai_chat import OPENAI
 from tests.dialects.openai_sdk import check_request, check_stream
 
@@ -121,7 +121,7 @@ def test_the_system_prompt_is_what_stands_before_the_conversation() -> None:
 
 def test_nothing_to_change_is_the_same_object() -> None:
     for body in (encode(), encode(stream=True, stream_options={"include_usage": True})):
-        assert OPENAI.splice_request(body, ask(body), "m") is body
+        assert OPENAI.splice_request(body, ask(body), "m").body is body
 
 
 _json = st.recursive(
@@ -152,7 +152,7 @@ def test_splices_change_what_they_must_and_no_other_value(
         fields["stream_options"] = options
     body = json.dumps(fields, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
     before = raw(body)
-    after = raw(OPENAI.splice_request(body, ask(body), model))
+    after = raw(OPENAI.splice_request(body, ask(body), model).body)
     assert json.loads(after.pop("model")) == model
     if stream:
         told = json.loads(after.pop("stream_options"))
@@ -175,7 +175,7 @@ def test_what_the_client_kept_for_us_does_not_reach_openai() -> None:
     own = {"role": "assistant", "content": "x", "reasoning_content": "the server's own"}
     messages = [USER, {"role": "assistant", "content": None, "tool_calls": calls, **thinking}, own]
     body = encode(messages=messages)
-    out = json.loads(OPENAI.splice_request(body, ask(body), "m"))
+    out = json.loads(OPENAI.splice_request(body, ask(body), "m").body)
     assert out["messages"] == [
         USER,
         {
@@ -197,7 +197,41 @@ def test_signatures_of_the_target_itself_stay() -> None:
         "extra_content": {"google": {"thought_signature": "s"}},
     }  # fmt: skip
     body = encode(messages=[USER, {"role": "assistant", "content": None, "tool_calls": [call]}])
-    assert OPENAI.splice_request(body, ask(body), "m") is body
+    assert OPENAI.splice_request(body, ask(body), "m").body is body
+
+
+@pytest.mark.parametrize("model", ["gpt-5.1", "o3-mini", "openai/gpt-4o"])
+def test_what_a_compatible_server_thought_and_signed_is_not_sent_to_openai(model: str) -> None:
+    function = {"name": "f", "arguments": "{}"}
+    call = {"id": "a", "type": "function", "function": function}
+    signed = {**call, "extra_content": {"google": {"thought_signature": "s"}}}
+    said = {"role": "assistant", "content": None, "tool_calls": [signed], "reasoning_content": "hm"}
+    body = encode(messages=[USER, said])
+    carried = OPENAI.splice_request(body, ask(body), model)
+    assert json.loads(carried.body)["messages"][1] == {"role": "assistant", "content": None, "tool_calls": [call]}
+    assert carried.dropped == ["reasoning", "reasoning.signature"]
+    assert OPENAI.splice_request(body, ask(body), "m") == Carried(body, [])
+
+
+@pytest.mark.parametrize(
+    ("model", "refused"),
+    [
+        ("gpt-5", {"temperature", "top_p", "top_k", "presence_penalty"}),
+        ("o3", {"temperature", "top_p", "top_k", "presence_penalty", "stop"}),
+        ("gpt-4.1", {"top_k"}),
+        ("llama-4", set()),
+    ],
+)
+def test_settings_of_a_prompt_yield_to_a_model_that_refuses_them(model: str, refused: set[str]) -> None:
+    wanted = {"temperature": 0.2, "top_p": 0.5, "top_k": 3, "presence_penalty": 0.1, "stop": ["x"], "seed": 1}
+    asked = ask(encode())
+    carried = OPENAI.splice_request(OPENAI.add_prompt(asked, [], wanted).body, asked, model)
+    assert wanted.keys() - json.loads(carried.body).keys() == refused
+    assert set(carried.dropped) == {"prompt.settings." + name for name in refused}
+    own = ask(encode(**wanted))
+    carried = OPENAI.splice_request(OPENAI.add_prompt(own, [("system", "a")], wanted).body, own, model)
+    assert json.loads(carried.body).items() >= wanted.items()  # what the client said itself is the vendor's to judge
+    assert carried.dropped == []
 
 
 # -- prompts ------------------------------------------------------------------------------------------------------
@@ -210,7 +244,7 @@ def test_a_prompt_goes_in_front_and_its_settings_fill_gaps() -> None:
         "parallel_tools": False, "stop": ["x"],
         "json_format": {"schema": {"type": "object"}, "name": "n", "strict": True},
     }  # fmt: skip
-    out = check_request(OPENAI.add_prompt(ask(body), [("system", 'a "b"'), ("user", "c")], settings))
+    out = check_request(OPENAI.add_prompt(ask(body), [("system", 'a "b"'), ("user", "c")], settings).body)
     assert out["messages"] == [{"role": "system", "content": 'a "b"'}, {"role": "user", "content": "c"}, USER]
     assert (out["temperature"], out["max_tokens"], out["top_p"], out["seed"], out["stop"]) == (0.1, 9, 0.5, 1, ["x"])
     assert (out["reasoning_effort"], out["parallel_tool_calls"]) == ("low", False)
@@ -220,14 +254,14 @@ def test_a_prompt_goes_in_front_and_its_settings_fill_gaps() -> None:
 
 def test_a_prompt_may_be_all_there_is() -> None:
     body = b'{"model":"m","messages":[ ]}'
-    out = json.loads(OPENAI.add_prompt(ask(body), [("system", "a")], {"max_tokens": 5, "json_format": {}}))
+    out = json.loads(OPENAI.add_prompt(ask(body), [("system", "a")], {"max_tokens": 5, "json_format": {}}).body)
     assert out["messages"] == [{"role": "system", "content": "a"}]
     assert (out["max_completion_tokens"], out["response_format"]) == (5, {"type": "json_object"})
 
 
 def test_the_clients_own_messages_keep_their_bytes() -> None:
     body = b'{"model":"m","messages":[{"role": "user",  "content":"\\u0041"} ]}'
-    out = OPENAI.add_prompt(ask(body), [("system", "a")], {})
+    out = OPENAI.add_prompt(ask(body), [("system", "a")], {}).body
     assert b'{"role": "user",  "content":"\\u0041"} ]' in out
 
 

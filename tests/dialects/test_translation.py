@@ -198,7 +198,7 @@ def test_what_a_client_keeps_for_us_is_not_sent_to_its_own_vendor(client: str, o
     body = tool_loop(client, write_whole(client, SIGNED, origin=origin))
     google = client == "google"
     asked = DIALECTS[client].ask(body, MODELS[client] if google else None, False)
-    out = DIALECTS[client].splice_request(body, asked, MODELS[client])
+    out = DIALECTS[client].splice_request(body, asked, MODELS[client]).body
     assert b"headgate" not in out
     assert b"aGVhZGdhdGUu" not in out  # the same word in base64, as the others carry it
     json.loads(out)

@@ -105,8 +105,10 @@ class LineDialect:
             raise CannotCarry("mute cannot take this")
         return Carried(json.dumps({"model": model, "translated": self.name}).encode(), ["written"])
 
-    def splice_request(self, body: bytes, asked: Asked, model: str) -> bytes:
-        return body if model == asked.model else json.dumps({**json.loads(body), "model": model}).encode()
+    def splice_request(self, body: bytes, asked: Asked, model: str) -> Carried:
+        if model != asked.model:
+            body = json.dumps({**json.loads(body), "model": model}).encode()
+        return Carried(body, [])
 
     def reader(self, stream: bool, keep_usage: bool) -> LineReader:
         return LineReader(stream)
@@ -250,10 +252,11 @@ class House:
         selected = Selected(admitted, ask, route)
         return Screened(Grounded(Prompted(selected, body), body), body)
 
-    async def ask(self, route: Route, *, commit: bool = True, **how: object) -> Told:
-        """Plays the page: commits at the first content."""
+    async def ask(self, route: Route, *, commit: bool = True, lost: tuple[str, ...] = (), **how: object) -> Told:
+        """Plays the page: commits at the first content. `lost`: what no target could have been told."""
         screened = self.screened(route, **how)  # type: ignore[arg-type]
         told = Told(screened.grounded.prompted.selected.admitted.call.record)
+        told.record.dropped = [*lost]
         planned = self.routing.plan(screened)
         try:
             async with self.routing.send(Funded(planned)) as upstream:

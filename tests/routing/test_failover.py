@@ -232,6 +232,10 @@ def test_a_request_is_read_once_and_written_for_each_target() -> None:
             b'{"model": "n", "translated": "two"}',
         ]
         assert told.record.dropped == ["read", "written"]
+        house.script("a", Reply(b"server_error", status=500))
+        house.script("c", Reply(GOOD))
+        told = await house.ask(house.route("a", "c"), lost=("earlier",))
+        assert told.record.dropped == ["earlier", "read", "written"]
         assert told.dialects[-1] == told.record.target_dialect == "two"
 
     run(play())

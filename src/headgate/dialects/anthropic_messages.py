@@ -13,11 +13,11 @@ from headgate.core.stages import Asked
 from headgate.core.types import Header, Json
 from headgate.dialects import anthropic_errors, anthropic_patch, anthropic_read, anthropic_request, anthropic_splice
 from headgate.dialects.anthropic_answer import StreamReader, WholeReader
-from headgate.dialects.anthropic_models import takes_sampling
 from headgate.dialects.anthropic_types import NAME, Ask, AskBlock, ask_decoder
 from headgate.dialects.anthropic_write import StreamWriter, WholeWriter
 from headgate.dialects.base import (
     EXTRA_FIELD,
+    SETTING,
     AnswerMeta,
     AnswerReader,
     AnswerWriter,
@@ -29,7 +29,6 @@ from headgate.dialects.base import (
 from headgate.dialects.decoding import read_body
 from headgate.dialects.foreign import MARK_BYTES
 
-_SAMPLING: Final = ("temperature", "top_p", "top_k")
 _encode: Final = msgspec.json.encode
 
 
@@ -61,8 +60,8 @@ class AnthropicMessages:
             return system or None
         return "\n".join(block.text for block in system if block.text) or None
 
-    def add_prompt(self, asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> bytes:
-        """See `Dialect.add_prompt`. Settings that this dialect has no place for (seed, penalties) are left out."""
+    def add_prompt(self, asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> Carried:
+        """See `Dialect.add_prompt`. This dialect has no place for seed and penalties."""
         return anthropic_splice.add_prompt(asked.body, messages, settings)
 
     def read_request(self, body: bytes, stream: bool) -> Read:
@@ -73,21 +72,21 @@ class AnthropicMessages:
         """See `Dialect.write_request`."""
         return anthropic_request.write_request(chat, model, abilities)
 
-    def splice_request(self, body: bytes, asked: Asked, model: str) -> bytes:
+    def splice_request(self, body: bytes, asked: Asked, model: str) -> Carried:
         """See `Dialect.splice_request`. Two things more are taken out: sampling parameters that a prompt's settings
         filled in, not the client, where the model refuses them; and thinking blocks that carry what other vendors
         signed, which Anthropic refuses."""
         changes: dict[str, bytes | None] = {}
-        ask = cast("Ask", asked.document)
+        dropped: dict[str, None] = {}
         if model != asked.model:
             changes["model"] = _encode(model)
-        if body is not asked.body and not takes_sampling(model):
-            changes |= {
-                name: None for name in _SAMPLING if getattr(ask, name) is None and b'"%b"' % name.encode() in body
-            }
+        if body is not asked.body:
+            for name in anthropic_splice.refused_settings(body, asked, model):
+                changes[name] = None
+                dropped[SETTING + name] = None
         if MARK_BYTES in body:
-            changes |= anthropic_splice.without_foreign(body)
-        return splice_top_level(body, changes) if changes else body
+            changes |= anthropic_splice.without_foreign(body, dropped)
+        return Carried(splice_top_level(body, changes) if changes else body, [*dropped])
 
     def request_target(self, model: str, stream: bool) -> str:
         """See `Dialect.request_target`."""

@@ -9,13 +9,18 @@ import msgspec
 
 from headgate.core.chat import ChatRequest
 from headgate.core.errors import InvalidRequest
+from headgate.core.stages import Asked
 from headgate.core.types import Json, as_object
+from headgate.dialects.anthropic_models import takes_one_sampling, takes_sampling
 from headgate.dialects.anthropic_request import write_settings
-from headgate.dialects.base import splice_top_level
+from headgate.dialects.anthropic_turns import Dropped
+from headgate.dialects.base import SETTING, Carried, filled_in, splice_top_level
 from headgate.dialects.decoding import fields_decoder
 from headgate.dialects.foreign import MARK, MARK_BYTES
 
-_NUMBERS: Final = ("temperature", "top_p", "top_k", "max_tokens")
+_SAMPLING: Final = ("temperature", "top_p", "top_k")
+_NUMBERS: Final = (*_SAMPLING, "max_tokens")
+_PLACED: Final = frozenset({*_NUMBERS, "stop", "user", "json_format", "reasoning"})
 _encode: Final = msgspec.json.encode
 _list_decoder: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -39,7 +44,7 @@ _message_decoder: Final = msgspec.json.Decoder(_Message)
 _block_decoder: Final = msgspec.json.Decoder(_Block)
 
 
-def add_prompt(body: bytes, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> bytes:
+def add_prompt(body: bytes, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> Carried:
     """See `Dialect.add_prompt`. Raises InvalidRequest for a setting whose value does not fit."""
     fields = fields_decoder.decode(body)
     changes: dict[str, bytes | None] = {}
@@ -49,12 +54,28 @@ def add_prompt(body: bytes, messages: Sequence[tuple[str, str]], settings: Mappi
         changes["system"] = _join_system(system, fields.get("system"))
     if turns:
         changes["messages"] = _encode([*turns, *_list_decoder.decode(fields["messages"])])
+    dropped: Dropped = {}
     if settings:
-        changes |= _fill(fields, settings)
-    return splice_top_level(body, changes) if changes else body
+        changes |= _fill(fields, settings, dropped)
+    return Carried(splice_top_level(body, changes) if changes else body, [SETTING + name for name in dropped])
 
 
-def without_foreign(body: bytes) -> dict[str, bytes | None]:
+def refused_settings(body: bytes, asked: Asked, model: str) -> list[str]:
+    """Sampling parameters that a prompt's settings filled in and the model refuses: all of them beside thinking and
+    from some generation on, one of two before."""
+    filled = filled_in(body, asked, _SAMPLING)
+    if not filled or not takes_sampling(model):
+        return filled
+    fields = fields_decoder.decode(body)
+    thinking = as_object(msgspec.json.decode(fields.get("thinking", b"null")))
+    if thinking is not None and thinking.get("type") != "disabled":
+        return filled
+    if takes_one_sampling(model) and "temperature" in fields and "top_p" in fields:
+        return ["top_p" if "top_p" in filled else "temperature"]
+    return []
+
+
+def without_foreign(body: bytes, dropped: Dropped) -> dict[str, bytes | None]:
     """Changes that take other vendors' thinking out of a body; none where the mark is only part of a text.
 
     `thinking: enabled` goes too: under it the vendor refuses a tool loop that does not begin with its own thinking.
@@ -68,13 +89,14 @@ def without_foreign(body: bytes) -> dict[str, bytes | None]:
             kept.append(raw)
             continue
         found = True
+        dropped["reasoning"] = None
         role, blocks = own
         if blocks:
             kept.append({"role": role, "content": blocks})
     if not found:
         return {}
     changes: dict[str, bytes | None] = {"messages": _encode(kept)}
-    thinking = as_object(msgspec.json.decode(fields["thinking"])) if "thinking" in fields else None
+    thinking = as_object(msgspec.json.decode(fields.get("thinking", b"null")))
     if thinking is not None and thinking.get("type") == "enabled":
         changes["thinking"] = None
     return changes
@@ -106,10 +128,14 @@ def _join_system(texts: list[str], own: msgspec.Raw | None) -> bytes:
     return _encode(text)
 
 
-def _fill(fields: dict[str, msgspec.Raw], settings: Mapping[str, Json]) -> dict[str, bytes | None]:
+def _fill(fields: dict[str, msgspec.Raw], settings: Mapping[str, Json], dropped: Dropped) -> dict[str, bytes | None]:
     """Settings as fields of the body, where the client said nothing. Raises InvalidRequest for a value of no use."""
     chat = _settings(settings)
-    wire = write_settings(chat, "", None, {})
+    dropped.update((name, None) for name in settings if name not in _PLACED)
+    if chat.temperature is not None and chat.temperature > 1:
+        chat.temperature = 1.0  # this vendor's scale ends at 1
+        dropped["temperature"] = None
+    wire = write_settings(chat, "", None, dropped)
     wire |= {name: value for name in _NUMBERS if (value := getattr(chat, name)) is not None}
     changes: dict[str, bytes | None] = {name: _encode(value) for name, value in wire.items() if name not in fields}
     if "output_config" in fields and "output_config" in wire:

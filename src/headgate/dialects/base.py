@@ -5,7 +5,7 @@ A dialect is pure: bytes in, types out, and back. It knows nothing of sockets, k
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -17,6 +17,7 @@ from headgate.core.types import Header, Json
 
 JSON_DEPTH_MAX = 64
 EXTRA_FIELD = "headgate"
+SETTING = "prompt.settings."  # before the name of a prompt's setting that was left out
 _SHORT = 2048
 CHARS_PER_TOKEN = 4  # a rough measure for reservations and for usage nobody told us
 # what `write_request` asks about a target's model, where it is known at all
@@ -129,10 +130,11 @@ class Dialect(Protocol):
         """The system prompt as one string, for the fingerprint of unregistered prompts; None where there is none."""
         ...
 
-    def add_prompt(self, asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> bytes:
+    def add_prompt(self, asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> Carried:
         """The client's body with rendered prompt `messages` (role, text) put before the client's own, and model
         `settings` (canonical names of ChatRequest: temperature, max_tokens, ...) filled in where the client said
-        nothing. System texts go where the dialect keeps them."""
+        nothing. System texts go where the dialect keeps them. Settings without a place are named as
+        `prompt.settings.seed`."""
         ...
 
     def read_request(self, body: bytes, stream: bool) -> Read:
@@ -148,9 +150,10 @@ class Dialect(Protocol):
         """
         ...
 
-    def splice_request(self, body: bytes, asked: Asked, model: str) -> bytes:
+    def splice_request(self, body: bytes, asked: Asked, model: str) -> Carried:
         """Same dialect: the client's bytes, with the model name replaced where it differs and, on streams, usage
-        asked for where the client did not. Returns `body` itself where nothing differs."""
+        asked for where the client did not; `body` itself where nothing differs. What the model is known to refuse and
+        the client did not say itself is left out and named: a prompt's settings, the reasoning of other vendors."""
         ...
 
     def request_target(self, model: str, stream: bool) -> str:
@@ -238,3 +241,11 @@ def splice_top_level(body: bytes, changes: Mapping[str, bytes | None]) -> bytes:
         else:
             fields[name] = msgspec.Raw(value)
     return msgspec.json.encode(fields)
+
+
+def filled_in(body: bytes, asked: Asked, names: Iterable[str]) -> list[str]:
+    """Which of the top-level fields `names` a prompt's settings put into the body, not the client."""
+    if body is asked.body:
+        return []
+    fields, own = _shallow.decode(body), _shallow.decode(asked.body)
+    return [name for name in names if name in fields and name not in own]

@@ -8,6 +8,7 @@ from typing import Final
 from headgate.core.chat import ChatRequest, JsonFormat, ReasoningRequest
 from headgate.core.errors import CannotCarry
 from headgate.core.types import Json, JsonObject
+from headgate.dialects.base import SETTING
 from headgate.dialects.google_fields import fields, flag, integer, number, text, texts
 from headgate.dialects.google_schema import to_json_schema
 from headgate.dialects.google_types import generation, is_old
@@ -36,8 +37,9 @@ _WANTED_LEVEL: Final = {
 _SETTINGS: Final = {place: name for name, place in (_NUMBERS | _INTEGERS).items()} | {"stop": "stopSequences"}
 
 
-def write_settings(settings: Mapping[str, Json]) -> JsonObject:
+def write_settings(settings: Mapping[str, Json], dropped: list[str]) -> JsonObject:
     """A prompt's settings (canonical names) as generationConfig fields."""
+    dropped += [SETTING + name for name in settings if name not in _SETTINGS]
     return {_SETTINGS[name]: value for name, value in settings.items() if name in _SETTINGS}
 
 

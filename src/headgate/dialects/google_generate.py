@@ -37,7 +37,7 @@ class GoogleGenerate:
         """See `Dialect.system_text`."""
         return google_request.system_text(asked)
 
-    def add_prompt(self, asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> bytes:
+    def add_prompt(self, asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> Carried:
         """See `Dialect.add_prompt`."""
         return google_request.add_prompt(asked, messages, settings)
 
@@ -49,7 +49,7 @@ class GoogleGenerate:
         """See `Dialect.write_request`."""
         return google_write.write_request(chat, model, abilities)
 
-    def splice_request(self, body: bytes, asked: Asked, model: str) -> bytes:
+    def splice_request(self, body: bytes, asked: Asked, model: str) -> Carried:
         """See `Dialect.splice_request`."""
         return google_request.splice_request(body, asked, model)
 

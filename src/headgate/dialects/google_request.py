@@ -11,9 +11,9 @@ import msgspec
 from headgate.core.errors import InvalidRequest
 from headgate.core.stages import Asked
 from headgate.core.types import Json, JsonObject, as_object
-from headgate.dialects.base import EXTRA_FIELD, splice_top_level
+from headgate.dialects.base import EXTRA_FIELD, Carried, splice_top_level
 from headgate.dialects.decoding import fields_decoder, read_body
-from headgate.dialects.foreign import MARK, MARK_BYTES
+from headgate.dialects.foreign import MARK, MARK_BYTES, unwrap_foreign
 from headgate.dialects.google_config import write_settings
 from headgate.dialects.google_fields import camel, items
 from headgate.dialects.google_types import BYPASS, AskBody, AskConfig, AskContent, AskPart, ask_decoder
@@ -92,7 +92,7 @@ def request_target(model: str, stream: bool) -> str:
 # -- a rendered prompt ----------------------------------------------------------------------------------------------
 
 
-def add_prompt(asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> bytes:
+def add_prompt(asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> Carried:
     """See `Dialect.add_prompt`. The client's own turns keep their bytes."""
     body = fields_decoder.decode(asked.body)
     changes: dict[str, bytes | None] = {}
@@ -108,9 +108,11 @@ def add_prompt(asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapp
         own = bytes(body["contents"]).strip()
         inner = own[1:-1].strip() if own.startswith(b"[") else own
         changes["contents"] = msgspec.json.encode(turns)[:-1] + (b"," + inner if inner else b"") + b"]"
-    if settings:
-        _add_settings(body, settings, changes)
-    return splice_top_level(asked.body, changes) if changes else asked.body
+    dropped: list[str] = []
+    config = write_settings(settings, dropped)
+    if config:
+        _add_config(body, config, changes)
+    return Carried(splice_top_level(asked.body, changes) if changes else asked.body, dropped)
 
 
 def _named(body: Mapping[str, msgspec.Raw], camel_name: str, snake_name: str) -> tuple[str, bytes | None]:
@@ -131,13 +133,11 @@ def _add_system(body: Mapping[str, msgspec.Raw], texts: list[Json], changes: dic
     changes[name] = msgspec.json.encode(content)
 
 
-def _add_settings(
-    body: Mapping[str, msgspec.Raw], settings: Mapping[str, Json], changes: dict[str, bytes | None]
-) -> None:
+def _add_config(body: Mapping[str, msgspec.Raw], settings: JsonObject, changes: dict[str, bytes | None]) -> None:
     name, own = _named(body, "generationConfig", "generation_config")
     config = fields_decoder.decode(own) if own is not None else {}
     said = {camel(key): value for key, value in config.items() if bytes(value) != b"null"}
-    added = {key: value for key, value in write_settings(settings).items() if key not in said}
+    added = {key: value for key, value in settings.items() if key not in said}
     if added:
         changes[name] = msgspec.json.encode({**said, **added})
 
@@ -145,46 +145,51 @@ def _add_settings(
 # -- splices --------------------------------------------------------------------------------------------------------
 
 
-def splice_request(body: bytes, asked: Asked, model: str) -> bytes:
+def splice_request(body: bytes, asked: Asked, model: str) -> Carried:
     """See `Dialect.splice_request`. Besides the model's name, signatures of other vendors are taken out: a Google
     client that was answered by another vendor holds them, and Gemini refuses what it did not sign."""
     document = asked.document
     assert isinstance(document, AskBody)
+    dropped: dict[str, None] = {}
     if MARK_BYTES in body:
-        body = _without_foreign(body)
+        body = _without_foreign(body, dropped)
     if document.model is not None and document.model.removeprefix("models/") != model:
         body = splice_top_level(body, {"model": msgspec.json.encode(f"models/{model}")})
-    return body
+    return Carried(body, [*dropped])
 
 
-def _without_foreign(body: bytes) -> bytes:
+def _without_foreign(body: bytes, dropped: dict[str, None]) -> bytes:
     fields = fields_decoder.decode(body)
     turns = items(msgspec.json.decode(fields["contents"]), "contents")
-    kept = [content for content in turns if _clean(as_object(content))]
+    kept = [content for content in turns if _clean(as_object(content), dropped)]
     return splice_top_level(body, {"contents": msgspec.json.encode(kept)})
 
 
-def _clean(content: JsonObject | None) -> bool:
+def _clean(content: JsonObject | None, dropped: dict[str, None]) -> bool:
     """Takes foreign signatures out of one turn; False where nothing of it is left."""
     if content is None or not content.get("parts"):
         return True
     parts: list[Json] = []
     for part in items(content["parts"], "contents.parts"):
         fields = as_object(part)
-        if fields is None or _clean_part(fields):
+        if fields is None or _clean_part(fields, dropped):
             parts.append(part)
     content["parts"] = parts
     return bool(parts)
 
 
-def _clean_part(part: JsonObject) -> bool:
+def _clean_part(part: JsonObject, dropped: dict[str, None]) -> bool:
     """False where the part only exists for the signature's sake: another vendor's thinking."""
     for name in _SIGNATURES:
         signature = part.get(name)
         if not isinstance(signature, str) or not signature.startswith(MARK):
             continue
         if part.get("thought") is True:
+            dropped["reasoning"] = None
             return False
+        foreign = unwrap_foreign(signature)
+        if foreign is not None and foreign.signature is not None:
+            dropped["reasoning.signature"] = None
         if any(call in part for call in _CALLS):
             part[name] = BYPASS
         else:

@@ -74,7 +74,7 @@ class OpenAIChat:
                 texts += [part.text for part in content if part.text is not None]
         return "\n".join(texts) if texts else None
 
-    def add_prompt(self, asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> bytes:
+    def add_prompt(self, asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> Carried:
         """System texts are messages here, so the prompt is put in front as it stands."""
         return openai_splice.add_prompt(asked.body, messages, settings)
 
@@ -86,11 +86,10 @@ class OpenAIChat:
         """For OpenAI itself and for compatible servers alike."""
         return openai_request.write_request(chat, model, abilities)
 
-    def splice_request(self, body: bytes, asked: Asked, model: str) -> bytes:
-        """Model name, `stream_options.include_usage`, and the reasoning of other vendors that its client keeps."""
-        told = asked.document
-        assert isinstance(told, Ask)
-        return openai_splice.splice_request(body, told, None if model == asked.model else model, asked.wants_usage)
+    def splice_request(self, body: bytes, asked: Asked, model: str) -> Carried:
+        """Model name, `stream_options.include_usage`, what the model refuses of a prompt's settings, and the reasoning
+        of other vendors that its client keeps."""
+        return openai_splice.splice_request(body, asked, model)
 
     def request_target(self, model: str, stream: bool) -> str:
         """The same for every model."""

@@ -33,3 +33,17 @@ def takes_sampling(model: str) -> bool:
 def takes_stop(model: str) -> bool:
     """`stop`: refused by o3 and o4-mini."""
     return _family(model) not in ("o3", "o4")
+
+
+def is_openai(model: str) -> bool:
+    """A model of OpenAI's own: its API refuses fields that it does not know, such as `reasoning_content`."""
+    return _family(model) != ""
+
+
+@lru_cache(maxsize=256)
+def refused(model: str) -> tuple[str, ...]:
+    """Settings that the model refuses, as fields of the body."""
+    names: tuple[str, ...] = ("top_k",) if is_openai(model) else ()
+    if not takes_sampling(model):
+        names += ("temperature", "top_p", "presence_penalty", "frequency_penalty")
+    return names if takes_stop(model) else (*names, "stop")

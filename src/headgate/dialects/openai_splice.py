@@ -7,9 +7,11 @@ from typing import Final
 
 import msgspec
 
+from headgate.core.stages import Asked
 from headgate.core.types import Json, JsonObject, as_object
-from headgate.dialects.base import splice_top_level
+from headgate.dialects.base import SETTING, Carried, filled_in, splice_top_level
 from headgate.dialects.decoding import fields_decoder
+from headgate.dialects.openai_models import is_openai, refused
 from headgate.dialects.openai_types import Ask
 
 _USAGE: Final = b'{"include_usage":true}'
@@ -36,23 +38,27 @@ _encode: Final = msgspec.json.encode
 _messages: Final = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 
-def splice_request(body: bytes, told: Ask, model: str | None, wants_usage: bool) -> bytes:
-    """The body with another model's name (None: the same), asking for usage where the client did not, and without the
-    reasoning of other vendors that its client keeps for us. `body` itself where nothing of that is needed.
-
-    One shallow decode and encode: cheaper than looking for `"model"` in the bytes, and a field said twice is said once
-    to the provider. Every value that does not change keeps its exact bytes.
+def splice_request(body: bytes, asked: Asked, model: str) -> Carried:
+    """See `base.Dialect.splice_request`. One shallow decode and encode: cheaper than looking for `"model"` in the
+    bytes, and a field said twice is said once to the provider. Every value that does not change keeps its exact bytes.
     """
+    told = asked.document
+    assert isinstance(told, Ask)
     changes: dict[str, bytes | None] = {}
-    if model is not None:
+    dropped: dict[str, None] = {}
+    if model != asked.model:
         changes["model"] = _encode(model)
-    if not wants_usage:
+    if not asked.wants_usage:
         changes["stream_options"] = _USAGE if told.stream_options is None else _add_usage(body)
+    if body is not asked.body:
+        for name in filled_in(body, asked, refused(model)):
+            changes[name] = None
+            dropped[SETTING + name] = None
     if _carries(told):
-        messages = _without_carriers(bytes(fields_decoder.decode(body)["messages"]))
+        messages = _without_carriers(bytes(fields_decoder.decode(body)["messages"]), is_openai(model), dropped)
         if messages is not None:
             changes["messages"] = messages
-    return splice_top_level(body, changes) if changes else body
+    return Carried(splice_top_level(body, changes) if changes else body, [*dropped])
 
 
 def _add_usage(body: bytes) -> bytes:
@@ -62,64 +68,73 @@ def _add_usage(body: bytes) -> bytes:
 
 
 def _carries(told: Ask) -> bool:
-    """True where some message holds what only we put there, or the field in which we do."""
+    """True where some message may hold thinking or a signature."""
     for message in told.messages:
         calls = message.tool_calls
         if calls is not None and any([call.extra_content is not None for call in calls]):
             return True
-        if message.headgate_reasoning is not None:
+        if message.headgate_reasoning is not None or message.reasoning_content is not None:
             return True
     return False
 
 
-def _without_carriers(raw: bytes) -> bytes | None:
-    """The messages without the reasoning and signatures of other vendors: OpenAI refuses fields it does not know.
+def _without_carriers(raw: bytes, strict: bool, dropped: dict[str, None]) -> bytes | None:
+    """The messages without the reasoning and signatures of other vendors; None where there was nothing.
 
-    `reasoning_content` goes where it is ours; `extra_content` of others stays. None where there was nothing.
+    Of what compatible servers of this dialect put there, `reasoning_content` and `extra_content`, all stays unless the
+    target is `strict`: OpenAI itself refuses fields it does not know.
     """
     messages = _messages.decode(raw)
     changed = False
     for message in messages:
-        if message.pop("headgate_reasoning", None) is not None:
-            message.pop("reasoning_content", None)
+        ours = message.pop("headgate_reasoning", None) is not None
+        if (ours or strict) and message.pop("reasoning_content", None) is not None:
+            ours = True
+        if ours:
             changed = True
+            dropped["reasoning"] = None
         calls = message.get("tool_calls")
-        new = _unsigned(bytes(calls)) if calls is not None and bytes(calls) != b"null" else None
+        new = _unsigned(bytes(calls), strict) if calls is not None and bytes(calls) != b"null" else None
         if new is not None:
             message["tool_calls"] = msgspec.Raw(new)
             changed = True
+            dropped["reasoning.signature"] = None
     return _encode(messages) if changed else None
 
 
-def _unsigned(raw: bytes) -> bytes | None:
-    """The tool calls without `extra_content.headgate`; None where there is none."""
+def _unsigned(raw: bytes, strict: bool) -> bytes | None:
+    """The tool calls without `extra_content.headgate`, for a strict target without any; None where there is none."""
     calls = _messages.decode(raw)
     changed = False
     for call in calls:
         extra = as_object(msgspec.json.decode(call.get("extra_content", b"null")))
-        if extra is not None and extra.pop("headgate", None) is not None:
-            changed = True
-            del call["extra_content"]
-            if extra:
-                call["extra_content"] = msgspec.Raw(_encode(extra))
+        if extra is None or not (strict or "headgate" in extra):
+            continue
+        changed = True
+        del call["extra_content"]
+        extra.pop("headgate", None)
+        if extra and not strict:
+            call["extra_content"] = msgspec.Raw(_encode(extra))
     return _encode(calls) if changed else None
 
 
-def add_prompt(body: bytes, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> bytes:
+def add_prompt(body: bytes, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> Carried:
     """See `base.Dialect.add_prompt`."""
     fields = fields_decoder.decode(body)
     changes: dict[str, bytes | None] = {}
+    dropped: list[str] = []
     if messages:
         ours = _encode([{"role": role, "content": text} for role, text in messages])
         theirs = bytes(fields["messages"]).lstrip(b"[" + _WHITESPACE)
         changes["messages"] = ours[:-1] + (theirs if theirs.startswith(b"]") else b"," + theirs)
     for name, value in settings.items():
-        field, said_by = _SETTINGS.get(name, (name, (name,)))
-        if not any(said in fields for said in said_by):
-            told = _setting(name, value)
-            if told is not None:
-                changes[field] = _encode(told)
-    return splice_top_level(body, changes)
+        field, said_by = _SETTINGS.get(name, ("", ()))
+        told = _setting(name, value) if field else None
+        if told is None:
+            dropped.append(SETTING + name)
+        elif not any(said in fields for said in said_by):
+            changes[field] = _encode(told)
+    return Carried(splice_top_level(body, changes), dropped)
 
 
 def _setting(name: str, value: Json) -> Json:

@@ -31,12 +31,14 @@ class AskCall(msgspec.Struct, gc=False):
 
 
 class AskMessage(msgspec.Struct, gc=False):
-    """One message of a request. `headgate_reasoning` is what we had the client keep for us."""
+    """One message of a request. `headgate_reasoning` is what we had the client keep for us, `reasoning_content` what
+    a compatible server thought."""
 
     role: str
     content: str | list[AskPart] | None = None
     tool_calls: list[AskCall] | None = None
     headgate_reasoning: object = None
+    reasoning_content: object = None
 
 
 class StreamOptions(msgspec.Struct, gc=False):

@@ -41,7 +41,9 @@ class Prompts:
         rendered = program.render(asked.variables or {})
         record.prompt = str(program.ref)
         record.prompt_digest = program.ref.digest
-        return Prompted(selected, dialect.add_prompt(asked, rendered, program.settings))
+        carried = dialect.add_prompt(asked, rendered, program.settings)
+        record.dropped = carried.dropped
+        return Prompted(selected, carried.body)
 
 
 def fingerprint(system: str | None) -> str | None:

@@ -40,7 +40,7 @@ class Sending:
 
     __slots__ = (
         "_asked", "_attempt", "_begun_ns", "_body", "_call", "_candidates", "_committed", "_done", "_failures",
-        "_left", "_means", "_misfit", "_planned", "_read", "_window",
+        "_left", "_lost", "_means", "_misfit", "_planned", "_read", "_window",
     )  # fmt: skip
 
     def __init__(self, means: Means, funded: Funded) -> None:
@@ -59,6 +59,7 @@ class Sending:
         self._misfit: CallerError | None = None
         self._read: Read | CallerError | None = None
         self._window: int | None = None  # a larger context than this is needed, in tokens
+        self._lost = self._call.record.dropped  # before any target was chosen: what the client's own dialect cannot say
         self._committed = False
         self._done = False
 
@@ -168,9 +169,10 @@ class Sending:
         """Raises CannotCarry or InvalidRequest where the target's dialect cannot say what the request says."""
         call, asked, endpoint = self._call, self._asked, target.endpoint
         if endpoint.dialect == call.dialect:
-            body = self._means.dialects[call.dialect].splice_request(self._body, asked, target.model)
-            call.record.dropped = []
-            return endpoint.request(target.model, asked.stream, body, passing(call.dialect, call.headers), within)
+            carried = self._means.dialects[call.dialect].splice_request(self._body, asked, target.model)
+            call.record.dropped = [*self._lost, *carried.dropped]
+            extra = passing(call.dialect, call.headers)
+            return endpoint.request(target.model, asked.stream, carried.body, extra, within)
         read = self._read
         if read is None:
             try:
@@ -181,7 +183,7 @@ class Sending:
         if isinstance(read, CallerError):
             raise read
         carried = self._means.dialects[endpoint.dialect].write_request(read.chat, target.model, target.abilities)
-        call.record.dropped = [*read.dropped, *carried.dropped]
+        call.record.dropped = [*self._lost, *read.dropped, *carried.dropped]
         return endpoint.request(target.model, asked.stream, carried.body, (), within)
 
     async def _told(self, inbound: Inbound) -> bytes:
