@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +72,16 @@ def test_imports_stand_at_the_top(trees: dict[str, ast.Module]) -> None:
         if isinstance(node, ast.Import | ast.ImportFrom)
     ]
     assert wrong == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = grimp.build_graph("headgate", exclude_type_checking_imports=True, cache_dir=None)
+    above = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    # a module that imports nothing that is left can be taken away; what remains is circles and what stands on them
+    while leaves := [module for module, imported in above.items() if not imported & above.keys()]:
+        for module in leaves:
+            del above[module]
+    assert sorted(above) == []
 
 
 def test_every_public_name_is_documented(trees: dict[str, ast.Module]) -> None:
