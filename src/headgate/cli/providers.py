@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
 def _row(line: dict[str, Any]) -> list[str]:
     rate = line["success_rate"]
     errors = ", ".join(f"{error['count']} {error['error']}" for error in line["top_errors"])
-    known = line["calls"] > line["unpriced"]
+    known = line["calls"] > line["unpriced"] and line["input_tokens"] + line["output_tokens"] > 0
     return [
         f"{line['provider']}/{line['model']}", number(line["attempts"]), "-" if rate is None else f"{rate:.1%}",
         *(number(ms(line[name])) for name in ("latency_p50_us", "latency_p95_us", "ttft_p50_us", "ttft_p95_us")),
