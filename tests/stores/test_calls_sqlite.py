@@ -142,7 +142,7 @@ def test_the_small_index_serves_questions_about_failures(tmp_path: Path) -> None
     store.close()
     connection = sqlite3.connect(tmp_path / f"calls-{day_of(NOON)}.db")
     plan = connection.execute(
-        "EXPLAIN QUERY PLAN SELECT block FROM calls WHERE 1 AND outcome = ? AND outcome <> 'ok' "
+        "EXPLAIN QUERY PLAN SELECT place FROM calls WHERE 1 AND outcome = ? AND outcome <> 'ok' "
         "ORDER BY received_ns DESC, id DESC LIMIT 5", ("failed",),
     ).fetchall()  # fmt: skip
     assert "calls_not_ok" in str(plan)

@@ -15,7 +15,7 @@ import msgspec
 
 from headgate.core.calls import CallBatch, Kept, Rollup
 from headgate.core.record import CallBrief, CallRecord
-from headgate.stores.calls_schema import transaction
+from headgate.stores.calls_schema import SIZE_BITS, place, transaction
 
 Fold: TypeAlias = Callable[[Sequence[CallBrief]], Sequence[Rollup]]
 
@@ -24,8 +24,10 @@ SUBJECTS_MAX = 20_000  # remembered; one that comes again after that has two row
 ABORT_BATCH = 500
 SET_OFFSET = "INSERT INTO offsets VALUES (?,?) ON CONFLICT DO UPDATE SET upto=max(upto, excluded.upto)"
 
-_PUT = "INSERT OR REPLACE INTO calls VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
-_PUT_OPEN = "INSERT OR IGNORE INTO calls VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_PUT = "INSERT OR REPLACE INTO calls VALUES (?,?,?,?,?,?,?,?,?)"
+_PUT_OPEN = "INSERT OR IGNORE INTO calls VALUES (?,?,?,'in_flight',NULL,NULL,NULL,NULL,NULL)"
+_PUT_OPEN_RECORD = "INSERT OR REPLACE INTO in_flight SELECT id, ?, ? FROM calls WHERE id = ? AND outcome = 'in_flight'"
+_LANDED = "DELETE FROM in_flight WHERE id = ?"
 _PUT_SUBJECT = "INSERT INTO subjects VALUES (NULL,?,?,?,?,?,?,?,?)"
 _PUT_BLOCK = "INSERT INTO blocks VALUES (?,?)"
 _ONE_ROLLUP = "SELECT sums FROM rollups WHERE at_ns = ? AND tenant_id = ? AND app = ? AND provider = ? AND model = ?"
@@ -34,8 +36,7 @@ _ADD_SPEND = (
     "INSERT INTO spend VALUES (?,?,?,?,?,?) ON CONFLICT DO UPDATE SET usd=usd+excluded.usd, "
     "calls=calls+excluded.calls, unpriced=unpriced+excluded.unpriced, tokens=tokens+excluded.tokens"
 )
-_IN_FLIGHT = "SELECT record FROM calls WHERE owner = ? AND outcome = 'in_flight' LIMIT ?"
-_ABORT = "UPDATE calls SET outcome = 'aborted', owner = NULL, record = ? WHERE id = ?"
+_OPEN_OF = "SELECT record FROM in_flight WHERE owner = ? LIMIT ?"
 _FORGET = "DELETE FROM calls WHERE id = ? AND outcome = 'in_flight'"
 
 _Subject: TypeAlias = tuple[str, str, str | None, str | None, str | None, str | None, str | None, str]
@@ -76,38 +77,41 @@ class DayWriter:
 
     def owners(self) -> set[str]:
         """Journal owners with calls in flight."""
-        rows = self.connection.execute("SELECT DISTINCT owner FROM calls WHERE outcome = 'in_flight'")
-        return {owner for (owner,) in rows}
+        return {owner for (owner,) in self.connection.execute("SELECT DISTINCT owner FROM in_flight")}
 
     def abort_some(self, owner: str) -> int:
         """Up to ABORT_BATCH of the owner's calls in flight become aborted; how many."""
         connection = self.connection
         with transaction(connection):
-            rows = connection.execute(_IN_FLIGHT, (owner, ABORT_BATCH)).fetchall()
-            records = [_unpack(packed) for (packed,) in rows]
-            for record in records:
+            rows = connection.execute(_OPEN_OF, (owner, ABORT_BATCH)).fetchall()
+            aborted: list[Kept] = []
+            for (packed,) in rows:
+                record = _unpack(packed)
                 record.outcome = "aborted"
-            connection.executemany(_ABORT, [(_pack(record), record.id) for record in records])
-            self._add_up(records)
-        return len(records)
+                aborted.append(Kept(0, record, _pack(record)))
+            self._put_finished(aborted)
+            self._add_up([kept.record for kept in aborted])
+        return len(aborted)
 
     def forget(self, ids: list[str]) -> None:
         """Drop those of the calls that are still in flight."""
+        rows = [(call_id,) for call_id in ids]
         with transaction(self.connection):
-            self.connection.executemany(_FORGET, [(call_id,) for call_id in ids])
+            self.connection.executemany(_FORGET, rows)
+            self.connection.executemany(_LANDED, rows)
 
     def _put_finished(self, finished: list[Kept]) -> None:
-        execute = self.connection.execute
+        execute, subject = self.connection.execute, self._subject
         block: int = execute("SELECT coalesce(max(block), 0) FROM blocks").fetchone()[0] + 1
         rows: list[tuple[object, ...]] = []
         records: list[bytes] = []
-        start = 0
+        start, lying = 0, place(block, 0, 0)
         for kept in finished:
             record, packed = kept.record, kept.packed
             size = len(packed)
             rows.append(
-                (record.received_ns, record.id, self._subject(record), record.outcome, None, record.error,
-                 record.cost_usd, record.latency_us, _tokens(record), block, start, size, None)
+                (record.received_ns, record.id, subject(record), record.outcome, record.error, record.cost_usd,
+                 record.latency_us, _tokens(record), lying | start << SIZE_BITS | size)
             )  # fmt: skip
             records.append(packed)
             start += size
@@ -115,19 +119,20 @@ class DayWriter:
                 execute(_PUT_BLOCK, (block, b"".join(records)))
                 records.clear()
                 block, start = block + 1, 0
+                lying = place(block, 0, 0)
         if records:
             execute(_PUT_BLOCK, (block, b"".join(records)))
         self.connection.executemany(_PUT, rows)
+        # most were never seen in flight: to ask for those few costs less than to try them all
+        landed = {call_id for (call_id,) in execute("SELECT id FROM in_flight")}
+        if landed:
+            landed.intersection_update([kept.record.id for kept in finished])
+            self.connection.executemany(_LANDED, [(call_id,) for call_id in landed])
 
-    def _put_open(self, in_flight: list[Kept], owner: str) -> None:
-        self.connection.executemany(
-            _PUT_OPEN,
-            [
-                (kept.record.received_ns, kept.record.id, self._subject(kept.record), kept.record.outcome, owner,
-                 None, None, None, None, None, None, None, kept.packed)
-                for kept in in_flight
-            ],
-        )  # fmt: skip
+    def _put_open(self, opened: list[Kept], owner: str) -> None:
+        records = [kept.record for kept in opened]
+        self.connection.executemany(_PUT_OPEN, [(one.received_ns, one.id, self._subject(one)) for one in records])
+        self.connection.executemany(_PUT_OPEN_RECORD, [(owner, kept.packed, kept.record.id) for kept in opened])
 
     def _subject(self, record: CallBrief) -> int:
         key = (

@@ -15,13 +15,22 @@ from headgate.core.calls import CallFilter, CallPage, Rollup, RollupKey
 from headgate.core.errors import InvalidRequest
 from headgate.core.keys import EVERY_TENANT, Spend
 from headgate.core.record import CallRecord, GapRecord
-from headgate.stores.calls_schema import DAY_NS, INDEX_FILE, connect, day_of, day_path, day_start, days, told
+from headgate.stores.calls_schema import (
+    DAY_NS,
+    INDEX_FILE,
+    RECORD_AT_PLACE,
+    connect,
+    day_of,
+    day_path,
+    day_start,
+    days,
+    told,
+)
 
 LIMIT_MAX = 1000
 
-_RECORD = (
-    "SELECT coalesce(record, (SELECT substr(records, start + 1, size) FROM blocks WHERE blocks.block = calls.block)) "
-    "FROM calls"
+_RECORD = (  # S608: a constant
+    f"SELECT coalesce({RECORD_AT_PLACE}, (SELECT record FROM in_flight WHERE in_flight.id = calls.id)) FROM calls"  # noqa: S608
 )
 _SPEND_OF_CALLS = (
     "SELECT key_id, total(cost_usd), count(*), "

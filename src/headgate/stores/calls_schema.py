@@ -21,7 +21,7 @@ INDEX_FILE = "calls-index.db"
 DAY_NS = 86_400 * 1_000_000_000
 
 # Of a day: `subjects` are what many calls share, each row once or a few times. A finished call's record lies in a
-# block with its neighbours, at `start` for `size` bytes; one that is in flight, or was aborted, has it in its row.
+# block with its neighbours, where `place` says (see `place`); that of a call in flight has a table of its own.
 # One tuple per kind of file; its length is the file's format version. A released step is never edited.
 DAY_STEPS = (
     """
@@ -31,14 +31,13 @@ DAY_STEPS = (
     );
     CREATE TABLE blocks (block INTEGER PRIMARY KEY, records BLOB NOT NULL);
     CREATE TABLE calls (
-        received_ns INTEGER NOT NULL, id TEXT NOT NULL, subject INTEGER NOT NULL, outcome TEXT NOT NULL, owner TEXT,
-        error TEXT, cost_usd REAL, latency_us INTEGER, tokens INTEGER,
-        block INTEGER, start INTEGER, size INTEGER, record BLOB,
+        received_ns INTEGER NOT NULL, id TEXT NOT NULL, subject INTEGER NOT NULL, outcome TEXT NOT NULL,
+        error TEXT, cost_usd REAL, latency_us INTEGER, tokens INTEGER, place INTEGER,
         PRIMARY KEY (received_ns, id)
     ) WITHOUT ROWID;
     CREATE UNIQUE INDEX calls_by_id ON calls (id);
     CREATE INDEX calls_not_ok ON calls (received_ns) WHERE outcome <> 'ok';
-    CREATE INDEX calls_in_flight ON calls (owner) WHERE outcome = 'in_flight';
+    CREATE TABLE in_flight (id TEXT PRIMARY KEY, owner TEXT NOT NULL, record BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE rollups (
         at_ns INTEGER NOT NULL, tenant_id TEXT NOT NULL, app TEXT NOT NULL, provider TEXT NOT NULL,
         model TEXT NOT NULL, sums BLOB NOT NULL,
@@ -71,6 +70,18 @@ INDEX_STEPS = (
     ) WITHOUT ROWID;
     """,
 )
+
+
+START_BITS, SIZE_BITS = 17, 21  # of a place, below the number of the block
+RECORD_AT_PLACE = (  # SQL: the record of a row of `calls`; constants only
+    f"(SELECT substr(records, (place >> {SIZE_BITS} & {(1 << START_BITS) - 1}) + 1, place & {(1 << SIZE_BITS) - 1}) "  # noqa: S608
+    f"FROM blocks WHERE block = place >> {START_BITS + SIZE_BITS})"
+)
+
+
+def place(block: int, start: int, size: int) -> int:
+    """Where a record lies, in one number: its block, the offset in it and the length, in bytes."""
+    return (block << START_BITS | start) << SIZE_BITS | size
 
 
 def day_of(at_ns: int) -> str:
