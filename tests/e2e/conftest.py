@@ -11,6 +11,11 @@ from tests.e2e.gateway import Gateway, Recorder, Vendors
 from tests.e2e.workspace import SEEN_MODELS, documents, providers
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Registers the mark of tests that install packages; `-m "not slow"` leaves them out."""
+    config.addinivalue_line("markers", "slow: installs packages from an index")
+
+
 @pytest.fixture(scope="session")
 def vendors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vendors]:
     made = Vendors(tmp_path_factory.mktemp("vendors"))

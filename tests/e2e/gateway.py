@@ -32,6 +32,7 @@ STOP_S = 40.0
 RECORD_S = 15.0
 CALL_S = 20.0
 TICK_S = 0.02
+HEADGATE = (sys.executable, "-m", "headgate.cli")
 PROVIDER_KEY = "sim-provider-key"
 
 
@@ -73,18 +74,18 @@ def fetch(url: str, body: object = None, headers: Mapping[str, str] | None = Non
 
 
 class Process:
-    """A headgate command in a process group of its own, its output in a file."""
+    """A program in a process group of its own, its output in a file."""
 
-    def __init__(self, arguments: Sequence[str], folder: Path, name: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, program: Sequence[str], folder: Path, name: str, environment: Mapping[str, str]) -> None:
         self.log = folder / f"{name}.log"
         with self.log.open("wb") as out:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", "headgate.cli", *arguments],
+                list(program),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
-                env={**os.environ, **environment},
+                env=dict(environment),
                 start_new_session=True,
             )
 
@@ -128,7 +129,8 @@ class Vendors:
     def __init__(self, folder: Path, *options: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.process = Process(["simulate", "--port", str(self.port), *options], folder, "simulator", {})
+        program = [*HEADGATE, "simulate", "--port", str(self.port), *options]
+        self.process = Process(program, folder, "simulator", os.environ)
         self.process.await_ready(self._up)
 
     def _up(self) -> bool:
@@ -208,8 +210,8 @@ class Gateway:
         (workspace / "all.yaml").write_text(yaml.safe_dump_all(list(self.documents)))
         config = {"listen": "127.0.0.1:0", "workspace": "workspace", "state": "state", **self.config}
         (self.folder / "headgate.yaml").write_text(yaml.safe_dump(config))
-        environment = {"E2E_PROVIDER_KEY": PROVIDER_KEY}
-        self.process = Process(["up", "--config", "headgate.yaml"], self.folder, "gateway", environment)
+        environment = {**os.environ, "E2E_PROVIDER_KEY": PROVIDER_KEY}
+        self.process = Process([*HEADGATE, "up", "--config", "headgate.yaml"], self.folder, "gateway", environment)
         self.process.await_ready(lambda: "Ctrl-C stops." in self.process.said())
         said = dict(
             line.split(None, 1) for line in self.process.said().splitlines() if line.startswith("  ") and "://" in line
@@ -303,9 +305,14 @@ class Gateway:
 def cli(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """A headgate command as a process, with no gateway named in its environment."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HEADGATE_")}
-    program = [sys.executable, "-m", "headgate.cli", *arguments]
     return subprocess.run(
-        program, cwd=cwd, env=environment, capture_output=True, text=True, timeout=CALL_S * 2, stdin=subprocess.DEVNULL
+        [*HEADGATE, *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=CALL_S * 2,
+        stdin=subprocess.DEVNULL,
     )
 
 
