@@ -69,17 +69,21 @@ def folded(before: Usage | None, told: Usage) -> Usage:
 
 def money(price: Price | None, usage: Usage) -> float | None:
     """US dollars of one answer; None where a price or a count that matters is unknown."""
-    if price is None or usage.input is None or usage.output is None:
+    asked, answered = usage.input, usage.output
+    if price is None or asked is None or answered is None:
         return None
-    if price.long is not None and price.long_over is not None and usage.input > price.long_over:
+    if price.long_over is not None and asked > price.long_over and price.long is not None:
         price = price.long
-    if price.input is None or price.output is None:
+    rate, answer_rate = price.input, price.output
+    if rate is None or answer_rate is None:
         return None
     cached, written = usage.cached or 0, usage.cache_write or 0
-    cached_rate = price.input if price.cached_input is None else price.cached_input
-    write_rate = price.input if price.cache_write is None else price.cache_write
-    plain = max(usage.input - cached - written, 0)
-    return (plain * price.input + cached * cached_rate + written * write_rate + usage.output * price.output) / 1e6
+    if not cached and not written:
+        return (asked * rate + answered * answer_rate) / 1e6
+    cached_rate = rate if price.cached_input is None else price.cached_input
+    write_rate = rate if price.cache_write is None else price.cache_write
+    plain = max(asked - cached - written, 0)
+    return (plain * rate + cached * cached_rate + written * write_rate + answered * answer_rate) / 1e6
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):

@@ -9,6 +9,7 @@ from headgate.edge.surface import Surface
 
 PRIVATE = "cache-control: private, no-store\r\nvary: authorization\r\n"
 VALUE_CHARS_MAX = 1024
+FORMS_MAX = 1024
 
 
 def plain(content_type: bytes) -> bytes:
@@ -18,19 +19,33 @@ def plain(content_type: bytes) -> bytes:
 
 def answered(surface: Surface, record: CallRecord, content_type: bytes) -> bytes:
     """The headers of a call's answer: what ran, and what was left out on the way."""
-    lines = [
-        f"content-type: {content_type.decode()}\r\n{PRIVATE}{surface.request_id}: {record.id}\r\n"
-        f"x-headgate-call-id: {record.id}\r\nx-headgate-attempts: {len(record.attempts)}\r\n"
-    ]
-    if record.provider is not None:
-        lines.append(f"x-headgate-provider: {value(record.provider)}\r\n")
-    if record.target_model is not None:
-        lines.append(f"x-headgate-model: {value(record.target_model)}\r\n")
-    if record.release is not None:
-        lines.append(f"x-headgate-release: {value(record.release)}\r\n")
+    key = (
+        surface.request_id, content_type, len(record.attempts), record.provider, record.target_model, record.release,
+    )  # fmt: skip
+    form = _forms.get(key) or _form(*key)
+    call_id = record.id.encode()
+    lines = form % (call_id, call_id)
     if record.dropped:
-        lines.append(f"x-headgate-dropped: {value(', '.join(record.dropped))}\r\n")
-    return "".join(lines).encode()
+        lines += f"x-headgate-dropped: {value(', '.join(record.dropped))}\r\n".encode()
+    return lines
+
+
+# all but the call's id is the same for every call with one outcome: put together once it costs 0.6 us, not 3
+_forms: dict[tuple[str, bytes, int, str | None, str | None, str | None], bytes] = {}
+
+
+def _form(
+    request_id: str, content_type: bytes, attempts: int, provider: str | None, model: str | None, release: str | None
+) -> bytes:
+    """The lines with two places for the call's id."""
+    told = (("attempts", str(attempts)), ("provider", provider), ("model", model), ("release", release))
+    lines = "".join(f"x-headgate-{name}: {value(what)}\r\n" for name, what in told if what is not None)
+    ids = b"%b: %%b\r\nx-headgate-call-id: %%b\r\n" % request_id.encode()
+    form = plain(content_type).replace(b"%", b"%%") + ids + lines.replace("%", "%%").encode()
+    if len(_forms) >= FORMS_MAX:
+        _forms.clear()
+    _forms[request_id, content_type, attempts, provider, model, release] = form
+    return form
 
 
 def value(text: str) -> str:

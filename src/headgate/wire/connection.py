@@ -271,11 +271,10 @@ class UpstreamConnection(asyncio.Protocol):
             self._arm(self._clock.monotonic_ns() + self._idle_ns, "idle_timeout")
 
     def _fail(self, kind: str, message: str) -> None:
-        answer = self._answer
-        self._keep = False
-        if answer is not None:
-            answer.fail(kind, message)
         self.abort()
+        answer = self._answer
+        if answer is not None:
+            answer.fail(kind, message)  # last: whoever waits for it goes on from here
 
     def _arm(self, due_ns: int, late: str) -> None:
         """Moves the one timer only where it would be late: a deadline that recedes costs no timer."""

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from headgate.core.ports import Clock
+from headgate.wire.strand import running
 
 T = TypeVar("T")
 
@@ -28,9 +29,16 @@ async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> 
     try:
         return await task
     except asyncio.CancelledError:
-        me = asyncio.current_task()
-        if expired and not (me is not None and me.cancelling()):
+        if expired and not _cancelling():
             raise TimeoutError from None
         raise
     finally:
         timer.cancel()
+
+
+def _cancelling() -> bool:
+    """Whether the caller itself, task or strand, is being cancelled."""
+    strand, task = running(), asyncio.current_task()
+    if strand is not None:
+        return strand.cancelling
+    return task is not None and task.cancelling() > 0

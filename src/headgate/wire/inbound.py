@@ -8,6 +8,7 @@ from typing import Protocol
 
 from headgate.core.errors import UpstreamError
 from headgate.core.types import Header
+from headgate.wire.strand import Strand, park, running
 
 
 class Line(Protocol):
@@ -36,7 +37,7 @@ class Answer:
     def __init__(self, line: Line) -> None:
         self._line: Line | None = line
         self._chunks: list[bytes] = []
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[None] | Strand | None = None
         self._failure: tuple[str, str] | None = None
         self.status = 0
         self.headers: Sequence[Header] = ()
@@ -124,9 +125,14 @@ class Answer:
         line = self._line
         if line is None:
             raise UpstreamError("connection_reset", "the answer was let go of before its end")
-        self._waiter = waiter = line.loop.create_future()
+        strand = running()
         try:
-            await waiter
+            if strand is not None:
+                self._waiter = strand
+                await park(strand)
+            else:
+                self._waiter = waiter = line.loop.create_future()
+                await waiter
         except asyncio.CancelledError:
             self.abort()
             raise

@@ -14,10 +14,12 @@ from headgate.wire.chunked import ChunkedBody
 from headgate.wire.context import REFUSED_MAX, ServerContext
 from headgate.wire.request import Head, Refusal, Request, path_told
 from headgate.wire.server_exchange import ServerExchange
+from headgate.wire.strand import Strand
 
 _log = logging.getLogger(__name__)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _EMPTY_LINES_MAX = 4
+_RAW_BYTES_MAX = 4096
 
 
 class State(Enum):
@@ -35,8 +37,9 @@ class ServerConnection(asyncio.Protocol):
     """HTTP/1.1 on one socket. Pipelined requests wait in the buffer, reading paused where it is full."""
 
     __slots__ = (
-        "_body", "_buffer", "_chunks", "_due_ns", "_exchange", "_head", "_missing", "_partial", "_paused_reading",
-        "_received", "_state", "_task", "_timer", "_timer_ns", "_transport", "_write_paused", "context", "peer",
+        "_advancing", "_body", "_buffer", "_chunks", "_due_ns", "_exchange", "_head", "_missing", "_partial",
+        "_paused_reading", "_raw", "_received", "_state", "_strand", "_timer", "_timer_ns", "_transport",
+        "_write_paused", "context", "peer",
     )  # fmt: skip
 
     def __init__(self, context: ServerContext) -> None:
@@ -46,13 +49,15 @@ class ServerConnection(asyncio.Protocol):
         self._state = State.HEAD
         self._buffer = b""
         self._partial = False
+        self._advancing = False
         self._head: Head
+        self._raw = b""  # the bytes that `_head` was read from
         self._body: ChunkedBody | None = None
         self._chunks: list[bytes] = []
         self._missing = 0
         self._received = 0
         self._exchange: ServerExchange | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._strand: Strand | None = None
         self._timer: TimerHandle | None = None
         self._timer_ns = 0
         self._due_ns = 0
@@ -151,20 +156,47 @@ class ServerConnection(asyncio.Protocol):
 
     def _advance(self) -> None:
         """Reads requests off the buffer until one is being answered or more bytes are needed."""
+        if self._advancing:  # an answer that took no time at all: the loop below reads on
+            return
+        self._advancing = True
         try:
             while self._state is State.HEAD and self._buffer:
                 if not self._read_head():
                     return
         except Refusal as refusal:
             self._refuse(refusal)
+        finally:
+            self._advancing = False
 
     def _read_head(self) -> bool:
+        raw = self._raw
+        # clients repeat themselves, often to the byte: the head is then the one that was read before, 4 us saved
+        start = len(raw) if raw and self._buffer.startswith(raw) else self._parse_head()
+        if not start:
+            return False
+        head, buffer = self._head, self._buffer
+        self._partial = False
+        length = head.length
+        if length is not None and length > self.context.limits.body_bytes:
+            message = f"the body is larger than {self.context.limits.body_bytes} bytes"
+            raise Refusal(413, "request_too_large", message, head.path)
+        if length is None or length > len(buffer) - start:
+            self._begin_body(head, buffer[start:])
+            return True
+        stop = start + length
+        self._buffer = buffer[stop:]
+        self._answer(head, buffer[start:stop])
+        return True
+
+    def _parse_head(self) -> int:
+        """Reads the head in front of the buffer; where the body begins, 0 while the head is incomplete."""
         limits = self.context.limits
         buffer = self._buffer
         for _ in range(_EMPTY_LINES_MAX):  # RFC 9112 2.2: empty lines before a request line are skipped
             if not buffer.startswith(b"\r\n"):
                 break
             buffer = buffer[2:]
+        self._buffer = buffer
         end = buffer.find(b"\r\n\r\n")
         if end > limits.header_bytes or (end < 0 and len(buffer) > limits.header_bytes):
             message = f"the request head is larger than {limits.header_bytes} bytes"
@@ -175,25 +207,14 @@ class ServerConnection(asyncio.Protocol):
             if not self._partial:
                 self._partial = True
                 self._arm(limits.header_s)
-            self._buffer = buffer
-            return False
-        head = self.context.heads.read(buffer[:end])
-        self._partial = False
+            return 0
+        self._head = self.context.heads.read(buffer[:end])
         start = end + 4
-        length = head.length
-        if length is not None and length > limits.body_bytes:
-            raise Refusal(413, "request_too_large", f"the body is larger than {limits.body_bytes} bytes", head.path)
-        if length is None or length > len(buffer) - start:
-            self._begin_body(head, buffer[start:])
-            return True
-        stop = start + length
-        self._buffer = buffer[stop:]
-        self._answer(head, buffer[start:stop])
-        return True
+        self._raw = buffer[:start] if start <= _RAW_BYTES_MAX else b""
+        return start
 
     def _begin_body(self, head: Head, rest: bytes) -> None:
         limits = self.context.limits
-        self._head = head
         self._buffer = b""
         self._received = 0
         self._state = State.BODY
@@ -235,21 +256,19 @@ class ServerConnection(asyncio.Protocol):
     def _answer(self, head: Head, body: bytes) -> None:
         self._due_ns = 0
         self._state = State.ANSWER
-        self._head = head
         context = self.context
         exchange = ServerExchange(self, head.close, head.chunkable, head.method == "HEAD")
         self._exchange = exchange
         request = Request(head, body, self.peer)
-        self._task = task = context.loop.create_task(context.handler.serve(request, exchange))
-        task.add_done_callback(self._answered)
+        self._strand = strand = Strand(context.loop, context.handler.serve(request, exchange), self._answered)
+        strand.start()
 
     # -- answers out
 
-    def _answered(self, task: asyncio.Task[None]) -> None:
+    def _answered(self, error: BaseException | None) -> None:
         exchange = self._exchange
-        self._task = None
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
+        self._strand = None
+        if error is not None and not isinstance(error, asyncio.CancelledError):
             _log.error("a request failed: %s at %s", type(error).__name__, _place(error))
         if exchange is None or self._state is State.GONE or self._transport.is_closing():
             return
@@ -296,9 +315,9 @@ class ServerConnection(asyncio.Protocol):
         self._transport.close()
 
     def _leave(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
+        strand, self._strand = self._strand, None
+        if strand is not None:
+            strand.cancel()
 
     # -- time
 
