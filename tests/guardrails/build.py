@@ -96,7 +96,7 @@ def answer(under: RulePolicy, batches: Iterable[Sequence[Frame]], attempts: Sequ
 
 
 def frame(*deltas: Any, content: bool = True) -> Frame:
-    return Frame(b"data: x\n\n", list(deltas), content=content)
+    return Frame(b"data: {}\n\n", list(deltas), content=content)
 
 
 def delta(kind: type, text: str, choice: int = 0) -> Any:

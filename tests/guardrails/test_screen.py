@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from headgate.core.chat import (
     Begin,
     Finish,
+    Frame,
     ReasoningDelta,
     TextDelta,
     ToolArgs,
@@ -19,7 +21,7 @@ from headgate.core.chat import (
 )
 from headgate.core.types import Usage
 from headgate.guardrails import screen as screens
-from tests.guardrails.build import CARD, CHANNELS, KEY, answer, cut, delta, frame, policy, streamed, whole
+from tests.guardrails.build import CARD, CHANNELS, KEY, Answered, answer, cut, delta, frame, policy, streamed, whole
 
 RULES = (
     {"check": "email", "action": "redact"},
@@ -208,24 +210,87 @@ def test_choices_and_tool_calls_are_judged_apart() -> None:
     assert [v.channel for v in got.verdicts] == ["choice[0].text", "choice[1].text"]
 
 
-def test_reasoning_does_not_hold_back_the_answer() -> None:
-    got = answer(
-        EVERYTHING, [[frame(ReasoningDelta("so it is bob"))], [frame(TextDelta("Yes, "))], [frame(TextDelta("it is "))]]
-    )
-    assert [len(part.frames) for part in got.passed] == [0, 2, 1, 0]
+TURNS = st.lists(
+    st.tuples(
+        st.sampled_from([(TextDelta, 0), (ReasoningDelta, 0), (ToolArgs, 0), (ToolArgs, 1), (TextDelta, 1)]), PARTS
+    ),
+    max_size=40,
+)
 
 
-def test_a_match_over_an_interruption_is_still_found() -> None:
-    parts = [[frame(TextDelta("mail bob@exa"))], [frame(ToolStart(0, "1", "f"))], [frame(TextDelta("mple.com now "))]]
+def turn(kind: type, number: int, text: str) -> Any:
+    """A piece of one of the channels of TURNS; the last of them is another choice."""
+    return ToolArgs(number, text) if kind is ToolArgs else kind(text, number)
+
+
+def said_by(got: Answered, kind: type, number: int) -> str:
+    return got.said(kind, 0, number) if kind is ToolArgs else got.said(kind, number)
+
+
+@given(turns=TURNS)
+@settings(max_examples=300, deadline=None)
+def test_channels_that_take_turns_say_what_the_whole_says(turns: list[tuple[tuple[type, int], str]]) -> None:
+    deltas = [turn(kind, number, text) for (kind, number), text in turns]
+    ends = frame(Finish("stop"), Finish("stop", choice=1), content=False)
+    many = answer(EVERYTHING, [*[[frame(one)] for one in deltas], [ends]])
+    for kind, number in {channel for channel, _ in turns}:
+        text = "".join([text for channel, text in turns if channel == (kind, number)])
+        one = answer(EVERYTHING, [[frame(turn(kind, number, text), Finish("stop"), Finish("stop", choice=1))]])
+        assert said_by(many, kind, number) == said_by(one, kind, number)
+        names = {verdict.channel for verdict in one.verdicts}
+        assert [found for found in many.found() if found[2] in names] == one.found()
+
+
+def block(index: int | None, *deltas: Any) -> Frame:
+    return Frame(b"data: {}\n\n", list(deltas), open_block=index)
+
+
+def test_a_tail_waits_until_its_choice_ends_where_no_block_is_closed() -> None:
+    parts = [[frame(ReasoningDelta("so it is bob"))], [frame(TextDelta("Yes, "))], [frame(Finish("stop"))]]
+    assert [len(part.frames) for part in answer(EVERYTHING, parts).passed] == [0, 0, 3, 0]
+    parts = [[frame(ReasoningDelta("so it is.\n"))], [frame(TextDelta("Yes, "))], [frame(Finish("stop"))]]
+    assert [len(part.frames) for part in answer(EVERYTHING, parts).passed] == [1, 1, 1, 0]
+
+
+def test_a_block_that_is_closed_holds_nothing_back_once_another_begins() -> None:
+    parts = [
+        block(0, ReasoningDelta("so it is bob")),
+        block(None),
+        block(1),
+        block(1, TextDelta("Yes, bob")),
+        block(None),
+        block(2, ToolStart(0, "1", "f")),
+    ]
+    got = answer(EVERYTHING, [[part] for part in parts])
+    assert [len(part.frames) for part in got.passed] == [0, 0, 0, 3, 0, 3, 0]
+
+
+def test_text_blocks_in_a_row_are_one_text() -> None:
+    parts = [block(0, TextDelta("mail bob@exa")), block(None), block(1), block(1, TextDelta("mple.com now "))]
+    got = answer(policy({"check": "email", "action": "redact"}), [[part] for part in parts])
+    assert got.said() == "mail [email] now "
+
+
+def test_a_match_over_a_closed_block_is_still_found() -> None:
+    parts = [
+        [block(0, TextDelta("mail bob@exa"))],
+        [block(None)],
+        [block(1, ToolStart(0, "1", "f"))],
+        [block(None)],
+        [block(2, TextDelta("mple.com now "))],
+    ]
     got = answer(policy({"check": "email", "action": "block"}), parts)
     assert got.blocked == "email"
     got = answer(policy({"check": "email", "action": "redact"}), parts)
     assert got.said() == "mail bob@exa[email] now "
 
 
-def test_a_card_finished_over_an_interruption_is_still_found() -> None:
+def test_a_match_over_a_tool_call_is_still_found() -> None:
     parts = [[frame(TextDelta("4111 1111 1111 111"))], [frame(ToolStart(0, "1", "f"))], [frame(TextDelta("1 "))]]
-    assert answer(policy({"check": "card", "action": "block"}), parts).blocked == "card"
+    got = answer(policy({"check": "card", "action": "block"}), parts)
+    assert got.blocked == "card"
+    assert got.frames == []
+    assert answer(EVERYTHING, parts).said() == "[card] "
 
 
 def test_text_after_its_finish_is_still_judged() -> None:
@@ -273,13 +338,20 @@ def test_a_rule_without_output_leaves_answers_alone() -> None:
     assert got.passed[0].commits
 
 
-def test_what_is_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(screens, "HELD_BYTES_MAX", 100)
+@pytest.mark.parametrize(("limit", "most"), [("HELD_BYTES_MAX", 100), ("HELD_FRAMES_MAX", 10)])
+def test_what_is_held_is_bounded(monkeypatch: pytest.MonkeyPatch, limit: str, most: int) -> None:
+    monkeypatch.setattr(screens, limit, most)
     waiting = [frame(TextDelta("bob", 0))]
     others = [[frame(TextDelta("fine. ", 1))] for _ in range(30)]
     got = answer(EVERYTHING, [waiting, *others])
     assert got.blocked == screens.LIMIT_RULE
     assert got.verdicts[-1].rule == screens.LIMIT_RULE
+    assert got.frames == []
+    got = answer(policy(*RULES, on_error="allow"), [waiting, *others])
+    assert got.blocked is None
+    assert len(got.frames) == 31
+    assert [(v.rule, v.action) for v in got.verdicts] == [(screens.LIMIT_RULE, "allow")]
+    assert len(got.passed[-1].frames) == 0
 
 
 def test_channels_are_bounded() -> None:

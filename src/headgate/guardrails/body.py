@@ -9,10 +9,8 @@ import msgspec
 from headgate.core.errors import InvalidRequest
 from headgate.core.types import Json
 from headgate.guardrails.patterns import RuleSet
-from headgate.guardrails.tree import BETWEEN, Walk, gather
+from headgate.guardrails.tree import BETWEEN, RAW_BYTES_MAX, Walk, gather
 from headgate.guardrails.verdicts import Verdicts
-
-_RAW_BYTES_MAX = 64 * 1024
 
 
 def screen_body(body: bytes, rules: RuleSet, verdicts: Verdicts) -> tuple[bytes, str | None]:
@@ -21,7 +19,7 @@ def screen_body(body: bytes, rules: RuleSet, verdicts: Verdicts) -> tuple[bytes,
     A body that says a key twice goes on as it was read, so that nobody behind us can read the other value.
     Raises InvalidRequest where the body is not JSON.
     """
-    if len(body) <= _RAW_BYTES_MAX and b"\\" not in body and rules.clean(body):
+    if len(body) <= RAW_BYTES_MAX and b"\\" not in body and rules.clean(body):
         return body, None
     try:
         tree = cast("Json", msgspec.json.decode(body))

@@ -63,7 +63,7 @@ def view(text: str, base: int = 0) -> View:
 class RuleSet:
     """The rules of one direction."""
 
-    __slots__ = ("_beginnings", "_set", "error_action", "longest", "rules")
+    __slots__ = ("_beginnings", "_set", "changes", "error_action", "longest", "rules")
 
     def __init__(
         self, rules: Sequence[Rule], probes: Sequence[str], prefixes: Sequence[str], error_action: str
@@ -71,6 +71,7 @@ class RuleSet:
         self.rules = tuple(rules)
         self.longest = max((rule.longest for rule in rules), default=0)
         self.error_action = error_action
+        self.changes = any(rule.action in ("redact", "block") for rule in rules)
         self._set = PatternSet(probes)
         self._beginnings = Tail("|".join(prefixes))
 

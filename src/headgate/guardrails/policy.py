@@ -59,8 +59,8 @@ class RulePolicy:
         rules = self._output
         if rules is None:
             return OpenScreen()
-        record = _call(screened.grounded).record
-        return RuleScreen(rules, Verdicts(record, "output", self._label))
+        call = _call(screened.grounded)
+        return RuleScreen(rules, Verdicts(call.record, "output", self._label), call.dialect)
 
 
 def _call(grounded: Grounded) -> Call:

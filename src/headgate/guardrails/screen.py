@@ -1,38 +1,35 @@
 """The output screen: frames wait until the text in them is cleared, then go out as they came or rewritten.
 
 The only maker of `Passed`. Frames keep their order. The channels of an answer are, for each choice, its text, its
-refusal, each block of reasoning, and the arguments of each tool call; each is judged by itself over its whole length.
+refusal, each block of reasoning, the arguments of each tool call, and what else comes in pieces (`unread`); each is
+judged by itself over its whole length. What is held of one waits until its own text, its end or the end of its choice
+decides it, and all later frames wait with it.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from headgate.core.chat import (
-    Batch,
-    Finish,
-    Frame,
-    ReasoningDelta,
-    RefusalDelta,
-    TextDelta,
-    ToolArgs,
-    ToolStart,
-)
+import msgspec
+
+from headgate.core.chat import Batch, Finish, Frame, ReasoningDelta, RefusalDelta, TextDelta, ToolArgs, ToolStart
 from headgate.core.stages import Passed
-from headgate.guardrails.channel import Edit, JsonChannel, TextChannel, rewrite
-from headgate.guardrails.jsontext import looks_like_json
+from headgate.guardrails.channel import Edit, TextChannel, rewrite
+from headgate.guardrails.line import Key, Line, Spoken, key_of
 from headgate.guardrails.patterns import RuleSet
+from headgate.guardrails.tree import is_clean
+from headgate.guardrails.unread import Spot, Unread
 from headgate.guardrails.verdicts import Verdicts
 from headgate.guardrails.window import Finding
 
 HELD_BYTES_MAX = 8 * 1024 * 1024
+HELD_FRAMES_MAX = 16 * 1024
 CHANNELS_MAX = 1024
-LIMIT_RULE = "screen_limit"
+LIMIT_RULE: Final = "screen_limit"
 
-Spoken: TypeAlias = "TextDelta | RefusalDelta | ReasoningDelta | ToolArgs"
-_SPOKEN = (TextDelta, RefusalDelta, ReasoningDelta, ToolArgs)
+_SPOKEN: Final = (TextDelta, RefusalDelta, ReasoningDelta, ToolArgs)
 
 
 def _commits(frames: Sequence[Frame]) -> bool:
@@ -59,47 +56,23 @@ class OpenScreen:
         return Passed([], self._dialect, self._attempt)
 
 
-class _Line:
-    """A channel as it arrives: which it is, its size so far, and text not yet judged.
-
-    An answer's text may be JSON, where structured output was asked for: `shaped` once that is known.
-    """
-
-    __slots__ = ("channel", "key", "pending", "shaped", "size")
-
-    def __init__(self, channel: TextChannel | JsonChannel, key: tuple[type[Spoken], int, int]) -> None:
-        self.channel = channel
-        self.key = key
-        self.shaped = key[0] is not TextDelta
-        self.size = 0
-        self.pending: list[str] = []
-
-
 # a delta's text: characters `start` to `end` of its channel
-_Piece: TypeAlias = "tuple[_Line, Spoken, int, int]"
+_Piece: TypeAlias = "tuple[Line, Spoken, int, int]"
 
 
 class RuleScreen:
-    """Applies the output rules to one answer."""
+    """Applies the output rules to one answer. `asked_in` is the dialect of the client: what only a client of the
+    answer's own dialect gets is looked at where it is the same."""
 
     __slots__ = (
-        "_active",
-        "_attempt",
-        "_blocked",
-        "_dialect",
-        "_held_bytes",
-        "_lines",
-        "_queue",
-        "_rules",
-        "_verdicts",
-        "_waiting",
-        "_waiting",
+        "_active", "_asked_in", "_attempt", "_blocked", "_dialect", "_held_bytes", "_lines", "_open", "_overfull",
+        "_queue", "_rules", "_unread", "_verdicts", "_waiting",
     )  # fmt: skip
 
-    def __init__(self, rules: RuleSet, verdicts: Verdicts) -> None:
+    def __init__(self, rules: RuleSet, verdicts: Verdicts, asked_in: str) -> None:
         self._rules = rules
         self._verdicts = verdicts
-        self._attempt = 1
+        self._asked_in = asked_in
         self._dialect = ""
         self._blocked: str | None = None
         self._restart(1)
@@ -116,110 +89,135 @@ class RuleScreen:
                 waiting, self._waiting = self._waiting, []
                 for line in waiting:
                     if line.pending:
-                        self._judge(line)
-            if self._held_bytes > HELD_BYTES_MAX and self._blocked is None and self._stuck():
-                self._blocked = self._verdicts.limit(LIMIT_RULE)
+                        findings = line.judge()
+                        if findings:
+                            self._note(line.name, findings)
+                        elif line.pending:
+                            self._waiting.append(line)
+            if self._held_bytes > HELD_BYTES_MAX or len(self._queue) > HELD_FRAMES_MAX:
+                self._relieve()
         return self._release()
 
     async def finish(self) -> Passed:
         """The answer is complete: the held tail, or the block once more."""
         if self._blocked is None:
             for line in self._lines.values():
-                self._end(line)
+                self._note(line.name, line.end())
         return self._release()
 
     def _restart(self, attempt: int) -> None:
         self._attempt = attempt
         self._verdicts.attempt = attempt
-        self._lines: dict[tuple[type[Spoken], int, int], _Line] = {}
-        self._active: dict[int, _Line] = {}  # by choice
-        self._queue: deque[tuple[Frame, list[_Piece]]] = deque()
-        self._waiting: list[_Line] = []  # channels with text not yet judged
+        self._lines: dict[Key, Line] = {}
+        self._active: dict[int, Line] = {}  # by choice, the one that spoke last
+        self._open: int | None = None  # the block left open, where the dialect has such
+        self._queue: deque[tuple[Frame, Sequence[_Piece]]] = deque()
+        self._waiting: list[Line] = []  # channels with text not yet judged
         self._held_bytes = 0
+        self._overfull = False
+        self._unread = Unread(self._rules, self._verdicts)
 
     def _take(self, frame: Frame) -> None:
         """Queues a frame and hands its text to the channels."""
         pieces: list[_Piece] = []
+        if frame.last and not self._lines and self._is_clean(frame):
+            self._put(frame, pieces)
+            return
+        if frame.open_block is not None and frame.open_block != self._open:
+            self._block(frame.open_block)
         for delta in frame.deltas:
             if isinstance(delta, _SPOKEN):
-                if not (text := delta.text):
-                    continue
-                line = self._line(delta)
-                start = line.size
-                line.size = end = start + len(text)
-                if not line.pending:
-                    self._waiting.append(line)
-                line.pending.append(text)
-                pieces.append((line, delta, start, end))
+                if delta.text:
+                    pieces.append(self._hand(delta))
             elif isinstance(delta, ToolStart):
-                self._interrupt(delta.choice)
+                self._start(delta, frame)
             elif isinstance(delta, Finish):
-                for line in [line for key, line in self._lines.items() if key[1] == delta.choice]:
-                    self._end(line)
+                self._finish(delta.choice)
+        if self._dialect == self._asked_in and not frame.drop:
+            spots = self._unread.look(frame, [piece[1].text for piece in pieces])
+            pieces += [self._hand(spot) for spot in spots]
+            self._blocked = self._blocked or self._unread.blocked
+        if frame.open_block is None and self._open is not None:
+            self._block(None)
+        self._put(frame, pieces)
+
+    def _put(self, frame: Frame, pieces: Sequence[_Piece]) -> None:
         self._queue.append((frame, pieces))
         self._held_bytes += len(frame.wire)
 
-    def _line(self, delta: Spoken) -> _Line:
-        """The delta's channel. Where it is another one than the choice's last, that one is interrupted."""
-        kind, choice = type(delta), delta.choice
-        index = delta.block if isinstance(delta, ReasoningDelta) else delta.index if isinstance(delta, ToolArgs) else 0
-        key = (kind, choice, index)
-        line = self._active.get(choice)
-        if line is not None and line.key == key:
-            return line
-        self._interrupt(choice)
-        line = self._lines.get(key)
-        if line is None:
-            if len(self._lines) == CHANNELS_MAX:
-                self._blocked = self._verdicts.limit(LIMIT_RULE)
-            channel = JsonChannel(self._rules) if kind is ToolArgs else TextChannel(self._rules)
-            line = self._lines[key] = _Line(channel, key)
-        self._active[choice] = line
-        return line
-
-    def _interrupt(self, choice: int) -> None:
-        line = self._active.pop(choice, None)
-        if line is not None:
-            self._judge(line, True)
-            self._note(line, line.channel.pause())
-
-    def _end(self, line: _Line) -> None:
-        text = "".join(line.pending)
-        line.pending.clear()
-        self._settle_shape(line, text, True)
-        self._note(line, line.channel.end(text))
-
-    def _judge(self, line: _Line, ending: bool = False) -> None:
-        pending = line.pending
-        if pending:
-            text = pending[0] if len(pending) == 1 else "".join(pending)
-            if not line.shaped and not self._settle_shape(line, text, ending):
-                self._waiting.append(line)
-                return
-            pending.clear()
-            findings = line.channel.feed(text)
-            if findings:
-                self._note(line, findings)
-
-    def _settle_shape(self, line: _Line, text: str, ending: bool) -> bool:
-        """Takes text that begins like JSON for JSON. False: too little has come to tell, so it waits."""
-        if line.shaped:
-            return True
-        json = looks_like_json(text)
-        if json is None and not ending:
+    def _is_clean(self, frame: Frame) -> bool:
+        """Whether a whole answer holds nothing at all that a rule could match."""
+        if frame.wire[:1] != b"{":
             return False
-        if json:
-            line.channel = JsonChannel(self._rules)
-        line.shaped = True
-        return True
+        try:
+            return is_clean(frame.wire, self._rules)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return False
 
-    def _note(self, line: _Line, findings: Sequence[Finding]) -> None:
+    def _hand(self, delta: Spoken) -> _Piece:
+        """Gives a delta's text to its channel. Where that is another one than its choice's last, that one may rest."""
+        key = key_of(delta)
+        line = self._active.get(delta.choice)
+        if line is None or line.key != key:
+            self._rest(delta.choice)
+            line = self._lines.get(key)
+            if line is None:
+                if len(self._lines) == CHANNELS_MAX:
+                    self._blocked = self._verdicts.failed(LIMIT_RULE, "block")
+                line = self._lines[key] = Line(key, self._rules)
+            self._active[delta.choice] = line
+        line.closed = False
+        start = line.size
+        line.size = end = start + len(delta.text)
+        if not line.pending:
+            self._waiting.append(line)
+        line.pending.append(delta.text)
+        return line, delta, start, end
+
+    def _start(self, call: ToolStart, frame: Frame) -> None:
+        """A tool call begins. Its name is judged here where the frame itself does not go out."""
+        self._rest(call.choice)
+        if self._dialect == self._asked_in:
+            return
+        channel = TextChannel(self._rules)
+        self._note(f"choice[{call.choice}].tool_calls[{call.index}].name", channel.end(call.name))
+        if channel.edits:
+            call.name = rewrite(call.name, 0, channel.edits)
+            frame.changed = True
+
+    def _rest(self, choice: int) -> None:
+        """Another channel of the choice begins. One whose block is complete holds nothing back any longer."""
+        line = self._active.get(choice)
+        if line is not None and line.closed:
+            del self._active[choice]
+            self._note(line.name, line.pause())
+
+    def _block(self, now: int | None) -> None:
+        """Notes which block is open. Blocks come one after another, so the one before is complete."""
+        line = self._active.get(0)
+        if line is not None and self._open is not None:
+            line.closed = True
+        self._open = now
+
+    def _finish(self, choice: int) -> None:
+        for line in self._lines.values():
+            if line.key[1] == choice:
+                self._note(line.name, line.end())
+
+    def _note(self, channel: str, findings: Sequence[Finding]) -> None:
         if findings and self._blocked is None:
-            self._blocked = self._verdicts.add(_name(line), findings)
+            self._blocked = self._verdicts.add(channel, findings)
 
-    def _stuck(self) -> bool:
-        """Whether the first frame in the queue still waits."""
-        return bool(self._queue) and not _cleared(self._queue[0][1])
+    def _relieve(self) -> None:
+        """More is held than may be. Where the policy allows errors, all tails are judged as they stand and let go."""
+        if self._blocked is not None or not self._queue or _cleared(self._queue[0][1]):
+            return
+        if not self._overfull:
+            self._overfull = True
+            self._blocked = self._verdicts.failed(LIMIT_RULE, self._rules.error_action)
+        if self._blocked is None:
+            for line in self._lines.values():
+                self._note(line.name, line.pause())
 
     def _release(self) -> Passed:
         frames: list[Frame] = []
@@ -231,11 +229,12 @@ class RuleScreen:
             frame, pieces = queue[0]
             if not _cleared(pieces):
                 break
+            size = len(frame.wire)
             for line, delta, start, end in pieces:
                 if line.channel.edits:
                     _rewrite(frame, delta, line.channel.edits, (start, end))
             queue.popleft()
-            self._held_bytes -= len(frame.wire)
+            self._held_bytes -= size
             frames.append(frame)
             commits = commits or frame.content
         return Passed(frames, self._dialect, self._attempt, commits, self._blocked)
@@ -253,17 +252,10 @@ def _rewrite(frame: Frame, delta: Spoken, edits: list[Edit], span: tuple[int, in
     start, end = span
     text = rewrite(delta.text, start, edits)
     if text != delta.text:
-        delta.text = text
-        frame.changed = True
+        if isinstance(delta, Spot):
+            delta.put(text, frame)
+        else:
+            delta.text = text
+            frame.changed = True
     while edits and edits[0].placed and edits[0].end <= end:
         del edits[0]
-
-
-def _name(line: _Line) -> str:
-    """The channel as the record names it."""
-    kind, choice, index = line.key
-    if kind is ToolArgs:
-        return f"choice[{choice}].tool_calls[{index}].arguments"
-    if kind is ReasoningDelta:
-        return f"choice[{choice}].reasoning[{index}]"
-    return f"choice[{choice}].{'text' if kind is TextDelta else 'refusal'}"

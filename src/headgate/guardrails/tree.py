@@ -14,11 +14,13 @@ import msgspec
 
 from headgate.core.types import Json
 from headgate.guardrails.channel import JsonChannel, TextChannel, rewrite
+from headgate.guardrails.jsontext import looks_like_json
 from headgate.guardrails.patterns import RuleSet
 from headgate.guardrails.prose import without_escapes
 from headgate.guardrails.verdicts import VERDICTS_MAX, Verdicts
 from headgate.guardrails.window import Finding
 
+RAW_BYTES_MAX = 64 * 1024  # longer bodies mostly hold media, which no rule looks at
 BETWEEN = "\x1f"  # no word character: boundaries hold at the ends of each text
 
 OWN_SHAPE = frozenset({
@@ -66,6 +68,20 @@ def gather(tree: Json, texts: list[str], own: bool) -> int:
         elif free and _is_number(node):
             texts.append(str(node))
     return quotes
+
+
+def is_clean(body: bytes, rules: RuleSet) -> bool:
+    """Whether no rule can match in any text of a whole answer. Raises what decoding raises.
+
+    False, the safe answer, where text begins like JSON, has escapes and cannot be read.
+    """
+    if len(body) <= RAW_BYTES_MAX and b"\\" not in body:
+        return rules.clean(body)
+    texts: list[str] = []
+    gather(cast("Json", msgspec.json.decode(body)), texts, False)
+    if not rules.clean(BETWEEN.join(texts).encode("utf-8", "replace")):
+        return False
+    return not any("\\" in text and looks_like_json(text) and inner_json(text) is None for text in texts)
 
 
 def _is_number(value: Json) -> bool:

@@ -31,10 +31,11 @@ class Verdicts:
                 blocked = finding.rule
         return blocked
 
-    def limit(self, rule: str) -> str:
-        """Records that a bound of the screen itself ended the answer."""
-        self._put(rule, "block", "", 0, 0)
-        return rule
+    def failed(self, rule: str, error_action: str, channel: str = "") -> str | None:
+        """Records that the screen itself could not do its work; `rule` where that ends the call."""
+        blocks = error_action == "block"
+        self._put(rule, "block" if blocks else "allow", channel, 0, 0)
+        return rule if blocks else None
 
     def _put(self, rule: str, action: str, channel: str, start: int, end: int) -> None:
         kept = self._record.verdicts
