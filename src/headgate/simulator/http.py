@@ -45,6 +45,25 @@ async def read_request(reader: asyncio.StreamReader) -> Request | None:
     return request
 
 
+def take_request(buffer: bytes) -> tuple[Request, bytes] | None:
+    """The request at the start of `buffer` and the bytes behind it; None where it is not all there yet.
+
+    For callers without a stream; bodies are framed by their length. Raises BadRequest.
+    """
+    end = buffer.find(b"\r\n\r\n") + 4
+    if end < 4:
+        if len(buffer) > HEAD_MAX:
+            raise BadRequest(431, "the request's head is too large")
+        return None
+    request = _parse_head(buffer[:end])
+    stop = end + _length(request.headers)
+    if len(buffer) < stop:
+        return None
+    request.body = buffer[end:stop]
+    _read_json(request)
+    return request, buffer[stop:]
+
+
 def _read_json(request: Request) -> None:
     if not request.body:
         request.json_error = "the body is empty" if request.method == "POST" else None
@@ -83,12 +102,16 @@ async def _read_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> b
         if headers["transfer-encoding"].lower() != "chunked":
             raise BadRequest(501, "transfer coding not implemented")
         return await _read_chunks(reader)
+    return await reader.readexactly(_length(headers))
+
+
+def _length(headers: dict[str, str]) -> int:
     length = headers.get("content-length", "0")
     if not length.isascii() or not length.isdigit():
         raise BadRequest(400, "malformed content-length")
     if int(length) > BODY_MAX:
         raise BadRequest(413, "the body is too large")
-    return await reader.readexactly(int(length))
+    return int(length)
 
 
 async def _read_chunks(reader: asyncio.StreamReader) -> bytes:

@@ -7,7 +7,7 @@ import contextlib
 import socket
 import struct
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import orjson
@@ -177,15 +177,16 @@ class Simulator:
         if request is None:
             return False
         line.served += 1
-        self.served += 1
-        request.nth, request.number = line.served, self.served
         if request.path == CONTROL:
+            self.served += 1
             return await self._play(line, [whole(self._control(request))])
         lasting = request.headers.get("connection", "").lower() != "close"
-        return await self._play(line, self._steps(request)) and lasting
+        return await self._play(line, self.steps(request, line.served)) and lasting
 
-    def _steps(self, request: Request) -> Iterable[Step]:
-        """What goes out in answer to a request, and its entry in the log."""
+    def steps(self, request: Request, nth: int) -> Iterable[Step]:
+        """What goes out in answer to the `nth` request of a connection (from 1). It is counted and logged."""
+        self.served += 1
+        request.nth, request.number = nth, self.served
         vendor = vendor_of(request)
         suffix = split_suffix(vendor, request)
         try:
@@ -294,12 +295,19 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 async def serve(settings: SimulatorSettings | None = None) -> Simulator:
     """Starts a simulator in the running loop. Raises OSError, and ValueError for a fault rule that says nothing."""
-    chosen = settings or SimulatorSettings()
-    loop = asyncio.get_running_loop()
-    pace = Pace(chosen.first_s, chosen.interval_s)
-    board = Board(chosen.seed, Knobs(drip_s=chosen.drip_s, pace=pace), loop.time)
-    simulator = Simulator(chosen, board, deque(maxlen=chosen.log_size))
-    for said in chosen.faults:
-        simulator.fault(said)
+    simulator = build(settings or SimulatorSettings(), asyncio.get_running_loop().time)
     await simulator.start()
+    return simulator
+
+
+def build(settings: SimulatorSettings, now: Callable[[], float]) -> Simulator:
+    """A simulator that does not listen yet; `now` tells seconds, for rules that last a while.
+
+    Raises ValueError for a fault rule that says nothing.
+    """
+    pace = Pace(settings.first_s, settings.interval_s)
+    board = Board(settings.seed, Knobs(drip_s=settings.drip_s, pace=pace), now)
+    simulator = Simulator(settings, board, deque(maxlen=settings.log_size))
+    for said in settings.faults:
+        simulator.fault(said)
     return simulator

@@ -1,0 +1,160 @@
+"""An outage drill: the real pipeline and HTTP client in virtual time, vendors that fail, clients that count."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from headgate.admission import Admission, KeySource, load_pepper
+from headgate.admission.files import PublishedKey, write_keys
+from headgate.admission.keys import mint_key, mint_key_id
+from headgate.app.config import Config, load_config
+from headgate.app.drills.client import ClientExchange, failure, told
+from headgate.app.drills.traffic import APP, Kind, kinds, request, words
+from headgate.app.drills.vendors import VendorPeer
+from headgate.app.gate import wire_gate
+from headgate.app.snapshot import compile_snapshot
+from headgate.core.ids import CallIds
+from headgate.core.snapshot import Snapshot
+from headgate.core.stages import KeyInfo
+from headgate.dialects import DIALECTS
+from headgate.edge import DataPlane
+from headgate.evaluation import (
+    MemoryJournal,
+    NetworkLoop,
+    Outage,
+    Report,
+    Sample,
+    SeededEntropy,
+    Try,
+    VirtualClock,
+    Weather,
+    run_virtual,
+    summarise,
+)
+from headgate.simulator import SimulatorSettings, build
+from headgate.wire.client import HttpTransport
+
+PROVIDERS = ("openai", "anthropic", "google")
+TEAMS = ("shop", "help-desk", "warehouse")
+FIRST_S = 0.4  # how a healthy vendor answers: time to the first token, and between chunks of a stream
+INTERVAL_S = 0.03
+WORDS_PER_CHUNK = 6
+
+
+def run_outage(outage: Outage, configuration: Path | None = None) -> Report:
+    """Runs a drill to its end. The same outage gives the same report, byte for byte.
+
+    `configuration` is a `headgate.yaml` in place of the shipped one; it names the same providers, by loopback ports.
+    Raises ConfigError for one that is wrong, NothingLeft where the gateway comes to a halt.
+    """
+    chosen = configuration or Path(str(files("headgate"))) / "data" / "drill" / "headgate.yaml"
+    with tempfile.TemporaryDirectory(prefix="headgate-drill-") as state:
+        config = load_config(chosen, {"HEADGATE_DRILL_KEY": "sim-drill"}, chosen.parent, {"state": state})
+        samples = run_virtual(NetworkLoop(), lambda loop: _Drill(outage, config, loop).run())
+    return summarise(outage, samples)
+
+
+class _Drill:
+    """One drill under way."""
+
+    def __init__(self, outage: Outage, config: Config, loop: NetworkLoop) -> None:
+        self._outage = outage
+        self._loop = loop
+        self._clock = clock = VirtualClock(loop)
+        self._chance = SeededEntropy(outage.seed, "traffic")
+        entropy = SeededEntropy(outage.seed, "gateway")
+        settings = SimulatorSettings(
+            seed=outage.seed, first_s=FIRST_S, interval_s=INTERVAL_S, words_per_chunk=WORDS_PER_CHUNK, log_size=0
+        )
+        self._simulator = build(settings, clock.seconds)
+        self._ports = {one.name: urlsplit(one.base_url or "").port or 0 for one in config.providers}
+        for port in self._ports.values():
+            loop.network.serve(port, lambda line: VendorPeer(self._simulator, clock, line))
+        compiled = compile_snapshot(config, clock)
+        if compiled.snapshot is None:
+            raise compiled.faults[0]
+        snapshot = compiled.snapshot
+        self._kinds = kinds(_first_of_app(snapshot))
+        self._keys = _publish(config.state, entropy, clock)
+        admission = Admission(KeySource(config.state, load_pepper(config.state, entropy)), clock)
+        self._journal = MemoryJournal()
+        self._transport = HttpTransport(clock)
+        gate = wire_gate(admission, self._journal, self._transport, clock, entropy)
+        self._plane = DataPlane(gate, lambda: snapshot, CallIds(clock, entropy), clock, DIALECTS)
+        self._samples: list[Sample] = []
+
+    async def run(self) -> list[Sample]:
+        """All calls, as their clients saw them."""
+        outage, clock = self._outage, self._clock
+        clock.call_later(outage.lead_s, self._break)
+        clock.call_later(outage.lead_s + outage.outage_s, self._mend)
+        until_s = outage.lead_s + outage.outage_s + outage.tail_s
+        at_s, number = self._gap(), 0
+        async with asyncio.TaskGroup() as calls:
+            while at_s < until_s:
+                await clock.sleep(at_s - clock.seconds())
+                number += 1
+                calls.create_task(self._call(number))
+                at_s += self._gap()
+        await self._transport.close()
+        return self._samples
+
+    def _gap(self) -> float:
+        """Seconds to the next call of a Poisson process."""
+        return -math.log(1.0 - self._chance.uniform()) / self._outage.rate
+
+    async def _call(self, number: int) -> None:
+        """One client's call, from its first byte to its last."""
+        kind = self._kind(number)
+        at_ns = self._clock.monotonic_ns()
+        exchange = ClientExchange(self._clock)
+        await self._plane.serve(request(kind, number, self._keys[number % len(self._keys)]), exchange)
+        record = self._journal.take(exchange.call_id)
+        seen = told(failure(exchange, DIALECTS[kind.dialect], kind.stream, words(number)), record)
+        tries = [] if record is None else [Try(one.provider, one.error or one.outcome) for one in record.attempts]
+        ended_ns = self._clock.monotonic_ns() if exchange.ended_ns is None else exchange.ended_ns
+        self._samples.append(Sample(kind.name, kind.first, at_ns, ended_ns - at_ns, seen, tuple(tries)))
+
+    def _kind(self, number: int) -> Kind:
+        """The first calls take every kind in turn, so that the calm knows each; then chance decides."""
+        every = self._kinds
+        if number <= len(every):
+            return every[number - 1]
+        return every[int(self._chance.uniform() * len(every))]
+
+    def _break(self) -> None:
+        """The outage begins."""
+        mode, outage = self._outage.mode, self._outage
+        for provider in outage.providers:
+            if mode.fault is not None:
+                rule = f"{provider}:{mode.fault}@{outage.struck},seconds={outage.outage_s}"
+                self._simulator.fault(rule)
+            if mode.weather is not None:
+                self._loop.network.weather(self._ports[provider], Weather(mode.weather))
+
+    def _mend(self) -> None:
+        """The outage is over; the simulator's rule ends by itself."""
+        for provider in self._outage.providers:
+            self._loop.network.weather(self._ports[provider], Weather.CLEAR)
+
+
+def _first_of_app(snapshot: Snapshot) -> str:
+    app = snapshot.apps[APP]
+    return app.channels[app.default_channel].route.targets[0].provider
+
+
+def _publish(state: Path, entropy: SeededEntropy, clock: VirtualClock) -> list[str]:
+    """A key for each team, in the state folder as the control process publishes them."""
+    peppered = load_pepper(state, entropy)
+    keys = [mint_key(entropy) for _ in TEAMS]
+    published = [
+        PublishedKey(peppered.digest(key), KeyInfo(mint_key_id(entropy), team, team))
+        for key, team in zip(keys, TEAMS, strict=True)
+    ]
+    write_keys(state, clock.now_ns(), published)
+    return keys

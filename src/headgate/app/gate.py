@@ -1,0 +1,27 @@
+"""The rooms of the request path, wired: the same for a worker and for a drill."""
+
+from __future__ import annotations
+
+from headgate.admission import Admission
+from headgate.core.ports import Clock, Entropy, Journal, Transport
+from headgate.dialects import DIALECTS
+from headgate.guardrails import Guardrails
+from headgate.pipeline import Gate
+from headgate.prompts import Prompts
+from headgate.releases import Releases
+from headgate.retrieval import Retrieval
+from headgate.routing import Routing
+from headgate.telemetry import Telemetry
+
+
+def wire_gate(admission: Admission, journal: Journal, transport: Transport, clock: Clock, entropy: Entropy) -> Gate:
+    """The gate that the page runs on. A sealed record also settles what admission could not settle before."""
+    gate = Gate()
+    gate.telemetry = Telemetry(journal, clock, [admission.correct])
+    gate.admission = admission
+    gate.releases = Releases()
+    gate.prompts = Prompts()
+    gate.retrieval = Retrieval()
+    gate.guardrails = Guardrails()
+    gate.routing = Routing(transport, clock, entropy, DIALECTS)
+    return gate
