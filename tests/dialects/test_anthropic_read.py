@@ -70,14 +70,19 @@ def test_read_settings() -> None:
     [
         ({"service_tier": "auto"}, ["service_tier"]),
         (
-            {"container": "c", "speed": "fast", "inference_geo": "eu", "diagnostics": None},
-            ["container", "speed", "inference_geo"],
+            {"mcp_servers": [], "speed": "fast", "inference_geo": "eu", "diagnostics": None},
+            ["mcp_servers", "speed", "inference_geo"],
         ),
         (
             {"tools": [{"name": "f", "input_schema": {"type": "object"}, "input_examples": [{}]}]},
             ["tools.input_examples"],
         ),
         ({"thinking": {"type": "between_tools"}}, ["thinking.between_tools"]),
+        ({"tools": [{"name": "f", "input_schema": {"type": "object"}, "x": 1, "y": None}]}, ["tools.x"]),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": "a", "x": 1}] * 2, "y": {}}]},
+            ["messages.y", "messages.content.x"],
+        ),
         ({"headgate": {"channel": "x"}}, []),
     ],
 )

@@ -244,7 +244,7 @@ def media_block(media: Media, abilities: frozenset[str] | None = None) -> tuple[
 
 def test_media_that_can_be_said() -> None:
     source = {"type": "base64", "media_type": "image/jpeg", "data": PNG}
-    assert media_block(Media("image/jpg", PNG, detail="low")) == ({"type": "image", "source": source}, ["image.detail"])
+    assert media_block(Media("image/jpg", PNG, detail="low")) == ({"type": "image", "source": source}, ["media.detail"])
     assert media_block(Media(None, url="https://x/a"))[0]["source"] == {"type": "url", "url": "https://x/a"}
     block, _ = media_block(Media("application/pdf", PDF, kind="document", name="a.pdf"))
     assert block == {
@@ -391,7 +391,7 @@ def test_structured_output() -> None:
     schema: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
     body, dropped = written(chat(json_format=JsonFormat(schema, "n", True, "d")))
     assert body["output_config"] == {"format": {"type": "json_schema", "schema": schema}}
-    assert dropped == ["json_format.name", "json_format.description"]
+    assert dropped == ["json_format.description"]
     assert refused(chat(json_format=JsonFormat())) == "json_format"
     assert refused(chat(json_format=JsonFormat(schema)), "claude-3-5-sonnet") == "json_format"
     assert refused(chat(json_format=JsonFormat(schema)), NEW, frozenset({"tools"})) == "json_format"

@@ -136,7 +136,7 @@ OURS: list[tuple[HeadgateError, int, str, str]] = [
     (PolicyBlocked("no", rule="card", direction="input"), 400, "INVALID_ARGUMENT", "policy_blocked"),
     (Unauthenticated("no"), 401, "UNAUTHENTICATED", "unauthenticated"),
     (Forbidden("no"), 403, "PERMISSION_DENIED", "forbidden"),
-    (NotFound("no"), 404, "NOT_FOUND", "model_not_found"),
+    (NotFound("no"), 404, "NOT_FOUND", "not_found"),
     (TooLarge("no"), 413, "INVALID_ARGUMENT", "request_too_large"),
     (LimitExceeded("no", retry_after_s=1.5), 429, "RESOURCE_EXHAUSTED", "rate_limited"),
     (BudgetExceeded("no"), 429, "RESOURCE_EXHAUSTED", "budget_exhausted"),

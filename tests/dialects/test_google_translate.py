@@ -519,7 +519,7 @@ def test_system_texts_share_one_place_and_late_ones_are_named() -> None:
     carried = GOOGLE.write_request(ChatRequest(messages=turns, system=[Text("a")]), MODEL, None)
     tree = check_request(carried.body)
     assert [part["text"] for part in tree["systemInstruction"]["parts"]] == ["a", "b", "c"]
-    assert carried.dropped == ["messages.system.position"]
+    assert carried.dropped == ["messages.system_position"]
 
 
 def _history(*calls: ToolCall) -> ChatRequest:
@@ -535,7 +535,7 @@ def test_the_first_call_of_a_step_is_signed_and_only_it() -> None:
     first, second = check_request(carried.body)["contents"][1]["parts"]
     assert first == {"functionCall": {"id": "a", "name": "f", "args": {}}, "thoughtSignature": BYPASS}
     assert second == {"functionCall": {"id": "b", "name": "g", "args": {}}}
-    assert carried.dropped == ["messages.tool_calls.signature"]
+    assert carried.dropped == ["reasoning.signature"]
     own = ToolCall("a", "f", "{}", "c2ln", "google")
     assert write(_history(own))["contents"][1]["parts"][0]["thoughtSignature"] == "c2ln"
 
@@ -556,7 +556,7 @@ def test_foreign_thinking_is_dropped_loudly() -> None:
     parts = [Reasoning("hm", "sig", origin="anthropic"), Reasoning(redacted="x", origin="anthropic"), Text("hi")]
     carried = GOOGLE.write_request(said(*parts, role="assistant"), MODEL, None)
     assert check_request(carried.body)["contents"][0]["parts"] == [{"text": "hi"}]
-    assert carried.dropped == ["messages.reasoning"]
+    assert carried.dropped == ["reasoning", "reasoning.signature"]
 
 
 def test_a_signature_on_text_stays_on_text() -> None:

@@ -123,6 +123,60 @@ def test_fields_unknown_elsewhere_are_named(client: str, target: str) -> None:
     assert DIALECTS[target].write_request(read.chat, MODELS[target], None).dropped == []
 
 
+@pytest.mark.parametrize(
+    ("client", "fields", "names"),
+    [
+        ("openai", {"messages": [{"role": "user", "content": "hi", "x": 1, "y": None}]}, ["messages.x"]),
+        ("openai", {"messages": [{"role": "system", "content": "a", "name": "n"}, {"role": "user", "content": "b"}]},
+         ["messages.name"]),
+        ("openai", {"tools": [{"type": "function", "function": {"name": "f", "x": 1}, "y": 2}]},
+         ["tools.y", "tools.function.x"]),
+        ("google", {"contents": [{"parts": [{"text": "hi", "x": 1}]}]}, ["contents.parts.x"]),
+    ],
+)  # fmt: skip
+def test_fields_unknown_elsewhere_are_named_wherever_they_are(
+    client: str, fields: dict[str, object], names: list[str]
+) -> None:
+    assert DIALECTS[client].read_request(plain_body(client, **fields), True).dropped == names
+
+
+@pytest.mark.parametrize(
+    ("client", "fields", "param"),
+    [
+        ("anthropic", {"container": "c"}, "container"),
+        ("anthropic", {"mcp_servers": [{"type": "url", "url": "https://x", "name": "x"}]}, "mcp_servers"),
+        ("google", {"generationConfig": {"thinkingConfig": {"thinkingLevel": "WILD"}}},
+         "generationConfig.thinkingConfig.thinkingLevel"),
+        ("google", {"cachedContent": "cachedContents/x"}, "cachedContent"),
+    ],
+)  # fmt: skip
+def test_what_would_be_another_answer_elsewhere_is_refused(client: str, fields: dict[str, object], param: str) -> None:
+    with pytest.raises(CannotCarry) as caught:
+        DIALECTS[client].read_request(plain_body(client, **fields), True)
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize("target", NAMES)
+def test_a_demand_for_a_tool_without_tools_is_refused(target: str) -> None:
+    chat = ChatRequest(messages=[Message("user", [Text("hi")])], tool_choice=ToolChoice("any"))
+    with pytest.raises(CannotCarry) as caught:
+        DIALECTS[target].write_request(chat, MODELS[target], None)
+    assert caught.value.param == "tool_choice"
+
+
+def test_a_conversation_of_many_small_pieces_is_read_in_linear_time() -> None:
+    many = 20_000  # quadratic reading would take minutes here
+    calls = [{"functionCall": {"name": "f", "args": {}, "id": f"c{i}"}} for i in range(many)]
+    results = [{"functionResponse": {"name": "f", "id": f"c{i}", "response": {}}} for i in reversed(range(many))]
+    words = [{"text": "0123456789"}] * (10 * many)
+    body = plain_body("google", contents=[
+        {"role": "model", "parts": words}, {"role": "model", "parts": calls}, {"role": "user", "parts": results},
+    ])  # fmt: skip
+    [said, answered] = DIALECTS["google"].read_request(body, False).chat.messages
+    assert said.parts[0] == Text("0123456789" * (10 * many))
+    assert [part.call_id for part in answered.parts if isinstance(part, ToolResult)][:2] == ["c19999", "c19998"]
+
+
 # -- answers ------------------------------------------------------------------------------------------------------
 
 

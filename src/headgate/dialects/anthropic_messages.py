@@ -42,7 +42,7 @@ class AnthropicMessages:
     def ask(self, body: bytes, path_model: str | None, path_stream: bool) -> Asked:
         """See `Dialect.ask`."""
         ask = read_body(ask_decoder, body)
-        chars = _chars(ask.system)
+        chars = _chars(ask.system) + len(ask.tools)
         for message in ask.messages:
             chars += _chars(message.content)
         asked = Asked(ask.model, bool(ask.stream), body, ask, ask.max_tokens, input_chars=chars)

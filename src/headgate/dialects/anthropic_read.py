@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 from typing import Final, NoReturn
 
+import msgspec
+
 from headgate.core.chat import (
     ChatRequest,
     JsonFormat,
@@ -19,6 +21,7 @@ from headgate.core.chat import (
     ToolResult,
 )
 from headgate.core.errors import CannotCarry, InvalidRequest
+from headgate.core.types import as_list, as_object
 from headgate.dialects.anthropic_types import (
     NAME,
     WireBlock,
@@ -29,10 +32,14 @@ from headgate.dialects.anthropic_types import (
     request_decoder,
 )
 from headgate.dialects.base import EXTRA_FIELD, Read
-from headgate.dialects.decoding import fields_decoder, read_body
+from headgate.dialects.decoding import fields_decoder, read_body, shown, unread
 from headgate.dialects.foreign import Foreign, unwrap_foreign
 
 _KNOWN: Final = frozenset({*WireRequest.__struct_fields__, EXTRA_FIELD})
+_TURN: Final = frozenset(WireMessage.__struct_fields__)
+_BLOCK: Final = frozenset(WireBlock.__struct_fields__)
+_TOOL: Final = frozenset(WireTool.__struct_fields__)
+_ANTHROPIC_ONLY: Final = ("mcp_servers", "container")  # without these the answer would be another one
 _TOOL_EXTRAS: Final = ("input_examples", "allowed_callers", "defer_loading", "eager_input_streaming")
 _CHOICES: Final = ("auto", "any", "none", "tool")
 _THINKING: Final = ("enabled", "adaptive", "between_tools", "disabled")
@@ -42,7 +49,11 @@ def read_request(body: bytes, stream: bool) -> Read:
     """See `Dialect.read_request`."""
     wire = read_body(request_decoder, body)
     fields = fields_decoder.decode(body)
+    for name in _ANTHROPIC_ONLY:
+        if bytes(fields.get(name, b"null")) not in (b"null", b"[]"):
+            _no_place(f"{name!r}", name)
     reading = _Reading()
+    reading.name_fields(fields)
     reading.note(*(name for name, value in fields.items() if name not in _KNOWN and bytes(value) != b"null"))
     return Read(reading.request(wire, stream), list(reading.dropped))
 
@@ -66,6 +77,17 @@ class _Reading:
         """Names what is dropped."""
         self.dropped.update(dict.fromkeys(names))
 
+    def name_fields(self, fields: dict[str, msgspec.Raw]) -> None:
+        """Names what turns, their blocks and tools hold beside what is read."""
+        turns = as_list(msgspec.json.decode(fields["messages"])) or []
+        contents = [as_list(tree.get("content")) or [] for turn in turns if (tree := as_object(turn)) is not None]
+        blocks = [block for content in contents for block in content]
+        tools = as_list(msgspec.json.decode(fields.get("tools", b"null"))) or []
+        for place, objects, known in (
+            ("messages", turns, _TURN), ("messages.content", blocks, _BLOCK), ("tools", tools, _TOOL),
+        ):  # fmt: skip
+            self.note(*(f"{place}.{name}" for name in unread(objects, known)))
+
     def request(self, wire: WireRequest, stream: bool) -> ChatRequest:
         """The whole request."""
         chat = ChatRequest(
@@ -86,7 +108,7 @@ class _Reading:
         if wire.output_config is not None and wire.output_config.format is not None:
             form = wire.output_config.format
             if form.type != "json_schema" or form.schema is None:
-                _no_place(f"answers of format {form.type!r}", "output_config.format")
+                _no_place(f"answers of format {shown(form.type)!r}", "output_config.format")
             chat.json_format = JsonFormat(schema=form.schema, strict=True)
         if chat.max_tokens == 0:
             _no_place("a request for no answer (max_tokens 0, to warm the cache)", "max_tokens")
@@ -129,7 +151,7 @@ class _Reading:
 
     def _tool(self, tool: WireTool, where: str) -> Tool:
         if tool.type not in (None, "custom"):
-            _no_place(f"the server tool {tool.type[:64]!r}", where)
+            _no_place(f"the server tool {shown(tool.type)!r}", where)
         if not tool.name:
             _fault(f"{where}.name", "a name")
         if bytes(tool.cache_control):
@@ -144,6 +166,8 @@ class _Reading:
             _fault(f"{where}.role", "user, assistant or system")
         if isinstance(turn.content, str):
             return Message(turn.role, [Text(turn.content)])
+        if turn.role == "system":
+            return Message(turn.role, [*self._texts(turn.content, f"{where}.content")])
         message = Message(turn.role, [])
         signed: dict[str, Foreign] = {}
         for i, block in enumerate(turn.content):
@@ -168,7 +192,8 @@ class _Reading:
         for i, block in enumerate(blocks):
             if bytes(block.cache_control) not in (b"", b"null"):
                 self.note("cache_control")
-            found += [part for part in self._shown(block, f"{where}[{i}]") if isinstance(part, Text)]
+            for part in self._shown(block, f"{where}[{i}]"):
+                found.append(part if isinstance(part, Text) else _fault(f"{where}[{i}]", "a text block"))
         return found
 
     def _shown(self, block: WireBlock, where: str) -> list[Text | Media]:
@@ -182,7 +207,7 @@ class _Reading:
                 self.note("image.transformations")
             return [_media(block.source, "image", None, where)]
         if block.type != "document":
-            _no_place(f"a content block of type {block.type[:64]!r}", where)
+            _no_place(f"a content block of type {shown(block.type)!r}", where)
         if bytes(block.citations) not in (b"", b"null", b'{"enabled":false}'):
             self.note("citations")
         if block.context:

@@ -44,7 +44,7 @@ def write_request(chat: ChatRequest, model: str, abilities: frozenset[str] | Non
     system = [part.text for part in chat.system if part.text.strip()] + late
     if system:
         body["system"] = [{"type": "text", "text": text} for text in system]
-    _tools(chat, model, abilities, body)
+    _tools(chat, model, abilities, body, dropped)
     if not chat.tools:
         _past_tools(turns, body)
     body |= write_settings(chat, model, abilities, dropped)
@@ -113,7 +113,7 @@ def _sampling(chat: ChatRequest, model: str, abilities: frozenset[str] | None, b
 # -- tools ---------------------------------------------------------------------------------------------------------
 
 
-def _tools(chat: ChatRequest, model: str, abilities: frozenset[str] | None, body: Block) -> None:
+def _tools(chat: ChatRequest, model: str, abilities: frozenset[str] | None, body: Block, dropped: Dropped) -> None:
     choice = chat.tool_choice
     if not chat.tools:
         if choice is not None and choice.mode == "any":
@@ -123,8 +123,9 @@ def _tools(chat: ChatRequest, model: str, abilities: frozenset[str] | None, body
         raise CannotCarry("the model takes no tools", param="tools")
     offered = chat.tools
     if choice is not None and len(choice.names) > 1:
-        offered = [tool for tool in chat.tools if tool.name in choice.names]  # "one of these" is "any" of only these
-    body["tools"] = [_tool(tool, model) for tool in offered]
+        names = set(choice.names)
+        offered = [tool for tool in chat.tools if tool.name in names]  # "one of these" is "any" of only these
+    body["tools"] = [_tool(tool, model, dropped) for tool in offered]
     mode = "auto" if choice is None else choice.mode
     wire: Block = {"type": mode}
     if choice is not None and len(choice.names) == 1:
@@ -143,7 +144,7 @@ def _past_tools(turns: list[Turn], body: Block) -> None:
         body["tool_choice"] = {"type": "none"}
 
 
-def _tool(tool: Tool, model: str) -> Block:
+def _tool(tool: Tool, model: str, dropped: Dropped) -> Block:
     schema = dict(tool.schema or {})
     if schema.setdefault("type", "object") != "object":
         raise CannotCarry("a tool's arguments must be an object", param="tools")
@@ -152,6 +153,8 @@ def _tool(tool: Tool, model: str) -> Block:
         wire["description"] = tool.description
     if tool.strict is not None and takes_schema(model):
         wire["strict"] = tool.strict
+    elif tool.strict:
+        dropped["tools.strict"] = None
     return wire
 
 
@@ -166,9 +169,8 @@ def _format(chat: ChatRequest, model: str, abilities: frozenset[str] | None, dro
         raise CannotCarry("this vendor has no JSON mode without a schema", param="json_format")
     if not takes_schema(model) or (abilities is not None and "json_schema" not in abilities):
         raise CannotCarry("the model cannot be held to a JSON schema", param="json_format")
-    for name in ("name", "description"):
-        if getattr(form, name) is not None:
-            dropped[f"json_format.{name}"] = None
+    if form.description is not None:
+        dropped["json_format.description"] = None
     return {"format": {"type": "json_schema", "schema": form.schema}}
 
 

@@ -12,6 +12,7 @@ from headgate.core.errors import CannotCarry
 from headgate.dialects.anthropic_models import takes_prefill
 from headgate.dialects.anthropic_types import NAME
 from headgate.dialects.anthropic_walk import input_object
+from headgate.dialects.decoding import shown
 
 _IMAGES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 _CHARS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
@@ -67,6 +68,8 @@ def write_turns(
     late: list[str] = []
     for turn in chat.messages:
         if turn.role == "system":
+            if turn.name is not None:
+                dropped["messages.name"] = None
             late += [part.text for part in turn.parts if isinstance(part, Text) and part.text]
         else:
             turns.add(turn)
@@ -194,18 +197,18 @@ class _Turns:
         if ability is None or (self._abilities is not None and ability not in self._abilities):
             raise CannotCarry(f"the model takes no input of kind {part.kind!r}", param="messages")
         if part.detail is not None:
-            self._dropped["image.detail"] = None
+            self._dropped["media.detail"] = None
         if part.file_id is not None and part.data is None and part.url is None:
             raise CannotCarry("a file kept at another vendor cannot be sent", param="messages")
         if part.kind == "document":
             return _document(part)
         if part.name is not None:
-            self._dropped["image.name"] = None
+            self._dropped["media.name"] = None
         mime = "image/jpeg" if part.mime == "image/jpg" else part.mime
         if part.data is None:
             return {"type": "image", "source": {"type": "url", "url": part.url}}
         if mime not in _IMAGES:
-            raise CannotCarry(f"images of type {mime!r} are not taken", param="messages")
+            raise CannotCarry(f"images of type {shown(mime or '')!r} are not taken", param="messages")
         return {"type": "image", "source": {"type": "base64", "media_type": mime, "data": part.data}}
 
 
@@ -214,13 +217,13 @@ def _document(part: Media) -> Block:
     if part.data is None:
         source = {"type": "url", "url": part.url}
         if part.mime not in (None, "application/pdf"):
-            raise CannotCarry(f"documents of type {part.mime!r} are not taken by URL", param="messages")
+            raise CannotCarry(f"documents of type {shown(part.mime or '')!r} are not taken by URL", param="messages")
     elif part.mime == "application/pdf":
         source = {"type": "base64", "media_type": "application/pdf", "data": part.data}
     elif (part.mime or "").startswith("text/"):
         source = {"type": "text", "media_type": "text/plain", "data": _plain(part.data)}
     else:
-        raise CannotCarry(f"documents of type {part.mime!r} are not taken", param="messages")
+        raise CannotCarry(f"documents of type {shown(part.mime or '')!r} are not taken", param="messages")
     block: Block = {"type": "document", "source": source}
     if part.name is not None:
         block["title"] = part.name

@@ -47,6 +47,7 @@ class Ask(msgspec.Struct, gc=False):
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
+    tools: msgspec.Raw = NOTHING
     headgate: Extra | msgspec.UnsetType | None = msgspec.UNSET
 
 

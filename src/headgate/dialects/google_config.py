@@ -9,6 +9,7 @@ from headgate.core.chat import ChatRequest, JsonFormat, ReasoningRequest
 from headgate.core.errors import CannotCarry
 from headgate.core.types import Json, JsonObject
 from headgate.dialects.base import SETTING
+from headgate.dialects.decoding import shown
 from headgate.dialects.google_fields import fields, flag, integer, number, text, texts
 from headgate.dialects.google_schema import to_json_schema
 from headgate.dialects.google_types import generation, is_old
@@ -85,9 +86,11 @@ def _read_thinking(value: Json, dropped: list[str]) -> ReasoningRequest:
         else:
             asked.budget = budget
     if "thinkingLevel" in thinking:
-        level = text(thinking.pop("thinkingLevel"), at + "thinkingLevel").lower()
-        if level != "thinking_level_unspecified":
-            asked.effort = level
+        level = text(thinking.pop("thinkingLevel"), at + "thinkingLevel").upper()
+        if level in _LEVELS:
+            asked.effort = level.lower()
+        elif level != "THINKING_LEVEL_UNSPECIFIED":
+            raise CannotCarry("this thinking level cannot be asked of another vendor", param=at + "thinkingLevel")
     dropped.extend(at + name for name in thinking)
     return asked
 
@@ -100,7 +103,7 @@ def _read_format(config: JsonObject, chat: ChatRequest) -> None:
     if mime is None or mime == "text/plain":
         return
     if mime != "application/json":
-        raise CannotCarry(f"answers as {mime} cannot be asked of another vendor", param=at + "responseMimeType")
+        raise CannotCarry(f"answers as {shown(mime)} cannot be asked of another vendor", param=at + "responseMimeType")
     schema = fields_kept(plain, at + "responseJsonSchema") if plain is not None else None
     if schema is None and openapi is not None:
         schema = to_json_schema(openapi, at + "responseSchema")
@@ -134,6 +137,8 @@ def write_config(chat: ChatRequest, model: str, dropped: list[str]) -> JsonObjec
         config["responseMimeType"] = "application/json"
         if chat.json_format.schema is not None:
             config["responseJsonSchema"] = chat.json_format.schema
+        if chat.json_format.description is not None:
+            dropped.append("json_format.description")
     if chat.reasoning is not None:
         thinking = _write_thinking(chat.reasoning, model, dropped)
         if thinking:
@@ -154,7 +159,7 @@ def _write_thinking(asked: ReasoningRequest, model: str, dropped: list[str]) -> 
     elif asked.effort is not None and is_old(model):
         budget = _BUDGETS.get(asked.effort)
         if budget is None:
-            raise CannotCarry(f"Gemini has no reasoning effort {asked.effort!r}", param="reasoning.effort")
+            raise CannotCarry(f"Gemini has no reasoning effort {shown(asked.effort)!r}", param="reasoning.effort")
         if budget == 0 and "-pro" in model:
             budget = _BUDGET_MIN  # this model cannot stop thinking
             dropped.append("reasoning.effort")
@@ -170,7 +175,7 @@ def _level(effort: str, model: str, dropped: list[str]) -> str:
     """The nearest level the model takes; a step that had to be bent is named in `dropped`."""
     wanted = _WANTED_LEVEL.get(effort)
     if wanted is None:
-        raise CannotCarry(f"Gemini has no reasoning effort {effort!r}", param="reasoning.effort")
+        raise CannotCarry(f"Gemini has no reasoning effort {shown(effort)!r}", param="reasoning.effort")
     known = generation(model) or 3.0
     lowest = "LOW" if "-pro" in model or (known >= 3.7 and "lite" not in model) else "MINIMAL"
     highest = "XHIGH" if known >= 4 else "HIGH"

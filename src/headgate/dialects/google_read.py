@@ -6,6 +6,7 @@ same body always reads the same, and a result without an id answers the first op
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 import msgspec
@@ -25,7 +26,7 @@ from headgate.core.chat import (
 from headgate.core.errors import CannotCarry, InvalidRequest
 from headgate.core.types import Json, JsonObject, as_list, as_object, as_text
 from headgate.dialects.base import EXTRA_FIELD, Read, limit_depth
-from headgate.dialects.decoding import invalid_body
+from headgate.dialects.decoding import invalid_body, shown
 from headgate.dialects.foreign import unwrap_foreign
 from headgate.dialects.google_config import fields_kept, read_config
 from headgate.dialects.google_fields import fault, fields, flag, items, text, texts
@@ -90,7 +91,7 @@ def _tools(tools: list[Json], dropped: list[str]) -> list[Tool]:
         tool = fields(item, where)
         declared = items(tool.pop("functionDeclarations", None), where + ".functionDeclarations")
         for name in tool:
-            raise CannotCarry(f"the tool {name} runs at Google only", param=f"{where}.{name}")
+            raise CannotCarry(f"the tool {shown(name)} runs at Google only", param=f"{where}.{name}")
         for j, declaration in enumerate(declared):
             found.append(_declaration(declaration, f"{where}.functionDeclarations[{j}]", dropped))
     return found
@@ -129,7 +130,8 @@ def _tool_config(value: Json, chat: ChatRequest, dropped: list[str]) -> None:
     if mode == "VALIDATED":
         dropped.append(at + ".mode")  # that arguments follow their schema is promised by nobody else in this mode
     if mode != "ANY" and allowed:
-        chat.tools = [tool for tool in chat.tools if tool.name in allowed]  # may call these or none: offer only these
+        names = set(allowed)
+        chat.tools = [tool for tool in chat.tools if tool.name in names]  # may call these or none: offer only these
         allowed = []
     chat.tool_choice = ToolChoice(_MODES[mode], allowed)
 
@@ -142,7 +144,12 @@ class _Turns:
 
     def __init__(self, dropped: list[str]) -> None:
         self._dropped = dropped
-        self._open: list[ToolCall] = []
+        self._open: dict[int, ToolCall] = {}  # by their number in the conversation
+        self._by_id: dict[str, deque[int]] = {}
+        self._by_name: dict[str, deque[int]] = {}
+        self._calls = 0
+        self._growing: Text | Reasoning | None = None
+        self._pieces: list[str] = []  # of the text that is growing: joined once it is complete
 
     def read(self, turns: list[Json]) -> list[Message]:
         found: list[Message] = []
@@ -160,7 +167,20 @@ class _Turns:
                 self._part(fields(part, f"{where}.parts[{j}]"), parts, (i, j), role)
             if parts and not continued:
                 found.append(Message(role, parts))
+        self._settle()
         return found
+
+    def _grow(self, part: Text | Reasoning, told: str) -> None:
+        """Adds to the text of a part."""
+        if part is not self._growing:
+            self._settle()
+            self._growing, self._pieces = part, [part.text]
+        self._pieces.append(told)
+
+    def _settle(self) -> None:
+        if self._growing is not None:
+            self._growing.text = "".join(self._pieces)
+            self._growing = None
 
     def _part(self, part: JsonObject, parts: list[Part], place: tuple[int, int], role: str) -> None:
         where = f"contents[{place[0]}].parts[{place[1]}]"
@@ -173,7 +193,7 @@ class _Turns:
         elif thought:
             told = text(part.pop("text", ""), where + ".text")
             if told or signature is not None:
-                _add_thought(Reasoning(told, signature, origin=origin or NAME), parts)
+                self._add_thought(Reasoning(told, signature, origin=origin or NAME), parts)
         else:
             if signature is not None:
                 parts.append(Reasoning(signature=signature, origin=origin))
@@ -197,7 +217,7 @@ class _Turns:
         if "text" in part:
             told = text(part.pop("text"), where + ".text")
             if told:
-                _add_text(told, parts, role)
+                self._add_text(told, parts, role)
         elif "inlineData" in part:
             parts.append(_inline(part.pop("inlineData"), where + ".inlineData", self._dropped))
         elif "fileData" in part:
@@ -215,7 +235,10 @@ class _Turns:
             raise fault(where + ".args", "an object")
         id_ = text(told.get("id", ""), where + ".id") or f"call_{place[0]}_{place[1]}"
         call = ToolCall(id_, name, msgspec.json.encode(arguments).decode())
-        self._open.append(call)
+        self._open[self._calls] = call
+        self._by_id.setdefault(id_, deque()).append(self._calls)
+        self._by_name.setdefault(name, deque()).append(self._calls)
+        self._calls += 1
         return call
 
     def _result(self, value: Json, where: str) -> ToolResult:
@@ -223,7 +246,7 @@ class _Turns:
         name = text(told.get("name", ""), where + ".name")
         call = self._answered(text(told.get("id", ""), where + ".id"), name)
         if call is None:
-            raise InvalidRequest(f"no functionCall waits for this functionResponse of '{name}'", param=where)
+            raise InvalidRequest(f"no functionCall waits for this functionResponse of '{shown(name)}'", param=where)
         response = as_object(told.get("response", {}))
         if response is None:
             raise fault(where + ".response", "an object")
@@ -243,30 +266,29 @@ class _Turns:
 
     def _answered(self, id_: str, name: str) -> ToolCall | None:
         """The open call of that id, else the first open one of that name; it is open no more."""
-        waiting = self._open
-        at = next((i for i, call in enumerate(waiting) if id_ and call.id == id_), None)
-        if at is None:
-            at = next((i for i, call in enumerate(waiting) if call.name == name), None)
-        return None if at is None else waiting.pop(at)
+        for waiting in (self._by_id.get(id_), self._by_name.get(name)):
+            while waiting:
+                call = self._open.pop(waiting.popleft(), None)
+                if call is not None:
+                    return call
+        return None
 
+    def _add_text(self, told: str, parts: list[Part], role: str) -> None:
+        """The model's own text goes on where it was cut; a user's parts are parts."""
+        before = parts[-1] if parts and role == "assistant" else None
+        if isinstance(before, Text):
+            self._grow(before, told)
+        else:
+            parts.append(Text(told))
 
-def _add_text(told: str, parts: list[Part], role: str) -> None:
-    """The model's own text goes on where it was cut; a user's parts are parts."""
-    before = parts[-1] if parts and role == "assistant" else None
-    if isinstance(before, Text):
-        before.text += told
-    else:
-        parts.append(Text(told))
-
-
-def _add_thought(thought: Reasoning, parts: list[Part]) -> None:
-    """A streamed answer comes back in the pieces it was sent in: thinking goes on until a piece is signed."""
-    before = parts[-1] if parts else None
-    if isinstance(before, Reasoning) and before.signature is None and before.redacted is None:
-        thought.text = before.text + thought.text
-        parts[-1] = thought
-    else:
-        parts.append(thought)
+    def _add_thought(self, thought: Reasoning, parts: list[Part]) -> None:
+        """A streamed answer comes back in the pieces it was sent in: thinking goes on until a piece is signed."""
+        before = parts[-1] if parts else None
+        if isinstance(before, Reasoning) and before.signature is None and before.redacted is None:
+            self._grow(before, thought.text)
+            before.signature, before.origin = thought.signature, thought.origin
+        else:
+            parts.append(thought)
 
 
 def _result_parts(response: JsonObject) -> tuple[list[Text | Media], bool]:

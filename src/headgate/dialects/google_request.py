@@ -47,7 +47,9 @@ def ask(body: bytes, path_model: str | None, path_stream: bool) -> Asked:
 
 
 def _measure(asked: Asked, config: AskConfig) -> None:
-    asked.max_tokens = config.max_camel if config.max_camel is not None else config.max_snake
+    asked.max_tokens = config.max_camel or config.max_snake or None  # 0 is proto JSON for not said
+    if asked.max_tokens is not None and asked.max_tokens < 0:
+        raise InvalidRequest("maxOutputTokens must be positive", param="generationConfig.maxOutputTokens")
     choices = config.count_camel if config.count_camel is not None else config.count_snake
     if choices is not None:
         if choices < 1:

@@ -57,6 +57,8 @@ def write_request(chat: ChatRequest, model: str, abilities: frozenset[str] | Non
         if chat.json_format is not None and is_old(model):
             raise CannotCarry("this Gemini model cannot answer in JSON where tools are declared", param="json_format")
     if chat.tool_choice is not None:
+        if chat.tool_choice.mode == "any" and not chat.tools:
+            raise CannotCarry("a tool is demanded but none is given", param="tool_choice")
         body["toolConfig"] = {"functionCallingConfig": _choice(chat.tool_choice)}
     config = write_config(chat, model, dropped)
     if config:
@@ -92,9 +94,11 @@ def _system(chat: ChatRequest, dropped: list[str]) -> list[Text]:
         if turn.role != "system":
             talking = True
             continue
+        if turn.name is not None:
+            dropped.append("messages.name")
         found.extend(part for part in turn.parts if isinstance(part, Text))
         if talking:
-            dropped.append("messages.system.position")
+            dropped.append("messages.system_position")
     return found
 
 
@@ -165,7 +169,7 @@ class _Contents:
             elif isinstance(part, ToolResult):
                 written.append(self._result(part, after))
             elif part.origin != NAME:
-                self._dropped.append("messages.reasoning")
+                self._dropped.append("reasoning" if part.text else "reasoning.signature")
             elif part.text:
                 written.append(_thought(part))
             else:
@@ -181,7 +185,7 @@ class _Contents:
         if call.signature is not None and call.origin == NAME:
             part["thoughtSignature"] = call.signature
         elif call.signature is not None:
-            self._dropped.append("messages.tool_calls.signature")
+            self._dropped.append("reasoning.signature")
         return part
 
     def _result(self, result: ToolResult, after: list[Json]) -> Json:

@@ -59,7 +59,7 @@ def _data_url(url: str, where: str) -> tuple[str | None, str | None]:
     return mime.lower() or "text/plain", data
 
 
-def write_media(media: Media, abilities: frozenset[str] | None) -> JsonObject:
+def write_media(media: Media, abilities: frozenset[str] | None, dropped: list[str]) -> JsonObject:
     """The content part. Raises CannotCarry where the format or the model has no place for it."""
     ability = _ABILITY.get(media.kind)
     if ability is None:
@@ -68,6 +68,8 @@ def write_media(media: Media, abilities: frozenset[str] | None) -> JsonObject:
         raise CannotCarry(f"the model takes no {ability}", param="messages.content")
     if media.file_id is not None:
         raise CannotCarry("a file stored with one vendor cannot be shown to another", param="messages.content")
+    if media.name is not None and media.kind != "document":
+        dropped.append("media.name")
     if media.kind == "image":
         return _image(media)
     if media.data is None:

@@ -10,19 +10,24 @@ from headgate.core.chat import ChatRequest, JsonFormat, ReasoningRequest, Text, 
 from headgate.core.errors import CannotCarry, InvalidRequest
 from headgate.core.types import Json, JsonObject, as_list, as_object, as_text
 from headgate.dialects.base import EXTRA_FIELD, Carried, Read
-from headgate.dialects.decoding import fields_decoder, read_body
+from headgate.dialects.decoding import fields_decoder, read_body, unread
 from headgate.dialects.openai_models import takes_effort, takes_sampling, takes_stop
 from headgate.dialects.openai_turns import TurnReader, write_turns
 from headgate.dialects.openai_types import (
     WireFormat,
+    WireMessage,
     WireRequest,
     WireTool,
+    WireToolFunction,
     request_decoder,
 )
 
 _UNDERSTOOD: Final = frozenset(
     {*WireRequest.__struct_fields__, "model", "modalities", "stream", "stream_options", EXTRA_FIELD}
 )
+_MESSAGE: Final = frozenset(WireMessage.__struct_fields__)
+_TOOL: Final = frozenset(WireTool.__struct_fields__)
+_FUNCTION: Final = frozenset(WireToolFunction.__struct_fields__)
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _MODES: Final = {"auto": "auto", "none": "none", "required": "any"}
 _MODES_BACK: Final = {"auto": "auto", "none": "none", "any": "required"}
@@ -47,6 +52,9 @@ def read_request(body: bytes, stream: bool) -> Read:
     said = [name for name, raw in fields.items() if bytes(raw) != b"null"]
     _refuse(said, fields)
     dropped = [name for name in said if name not in _UNDERSTOOD]
+    dropped += [f"messages.{name}" for name in unread(as_list(msgspec.json.decode(fields["messages"])) or (), _MESSAGE)]
+    if "tools" in fields:
+        _name_tool_fields(as_list(msgspec.json.decode(fields["tools"])) or [], dropped)
     turns = TurnReader(dropped)
     for index, message in enumerate(wire.messages):
         turns.add(message, f"messages[{index}]")
@@ -70,6 +78,13 @@ def read_request(body: bytes, stream: bool) -> Read:
         chat.json_format = _read_format(wire.response_format)
     _read_tools(wire, chat)
     return Read(chat, list(dict.fromkeys(dropped)))
+
+
+def _name_tool_fields(tools: list[Json], dropped: list[str]) -> None:
+    """What definitions of tools hold beside what is read."""
+    functions = [tree.get("function") for tool in tools if (tree := as_object(tool)) is not None]
+    dropped += [f"tools.{name}" for name in unread(tools, _TOOL)]
+    dropped += [f"tools.function.{name}" for name in unread(functions, _FUNCTION)]
 
 
 def _refuse(said: list[str], fields: dict[str, msgspec.Raw]) -> None:
@@ -136,8 +151,9 @@ def _read_choice(told: str | dict[str, object], chat: ChatRequest) -> ToolChoice
     if allowed["mode"] == "required":
         return ToolChoice("any", names)
     # others cannot offer tools that may not be used: not offering them says the same
-    if {tool.name for tool in chat.tools}.issuperset(names):
-        chat.tools = [tool for tool in chat.tools if tool.name in names]
+    wanted = set(names)
+    if {tool.name for tool in chat.tools}.issuperset(wanted):
+        chat.tools = [tool for tool in chat.tools if tool.name in wanted]
         return ToolChoice("auto")
     return ToolChoice("auto", names)
 
@@ -167,7 +183,7 @@ def _read_old_choice(told: str | dict[str, object]) -> ToolChoice:
 def write_request(chat: ChatRequest, model: str, abilities: frozenset[str] | None) -> Carried:
     """See `base.Dialect.write_request`."""
     dropped: list[str] = []
-    body: JsonObject = {"model": model, "messages": write_turns(chat, abilities, dropped)}
+    body: JsonObject = {"model": model, "messages": write_turns(chat, model, abilities, dropped)}
     if chat.max_tokens is not None:
         body["max_completion_tokens"] = chat.max_tokens
     _write_same(chat, body, abilities, dropped)
@@ -228,8 +244,10 @@ def _write_format(chat: ChatRequest, told: JsonFormat, abilities: frozenset[str]
 
 
 def _write_tools(chat: ChatRequest, body: JsonObject, abilities: frozenset[str] | None) -> None:
-    if not chat.tools:
-        return  # a choice or a switch without tools is refused there
+    if not chat.tools:  # a choice or a switch without tools is refused there
+        if chat.tool_choice is not None and chat.tool_choice.mode == "any":
+            raise CannotCarry("a tool is demanded but none is given", param="tool_choice")
+        return
     if _lacks(abilities, "tools"):
         raise CannotCarry("the model cannot call tools", param="tools")
     tools: list[Json] = []
@@ -268,6 +286,8 @@ def _write_reasoning(chat: ChatRequest, body: JsonObject, abilities: frozenset[s
         dropped.append("reasoning.budget")
         effort = effort or next((word for most, word in _BUDGETS if asked.budget <= most), "high")
     if effort is None:
+        if asked.adaptive and (_lacks(abilities, "reasoning") or not takes_effort(str(body["model"]))):
+            dropped.append("reasoning")
         return
     if _lacks(abilities, "reasoning") or not takes_effort(str(body["model"])):
         dropped.append("reasoning.effort")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 import msgspec
@@ -10,6 +11,7 @@ from headgate.core.chat import ChatRequest, Media, Message, Part, Reasoning, Tex
 from headgate.core.errors import CannotCarry, InvalidRequest
 from headgate.core.types import Json, JsonObject, as_object, as_text
 from headgate.dialects.openai_media import read_media, write_media
+from headgate.dialects.openai_models import is_openai
 from headgate.dialects.openai_types import WireCall, WireFunction, WireMessage
 
 NAME: Final = "openai"
@@ -30,7 +32,7 @@ class TurnReader:
         self.turns: list[Message] = []
         self._dropped = dropped
         self._called: dict[str, str] = {}  # call id -> tool name
-        self._legacy: list[tuple[str, str]] = []  # (tool name, made-up id) of deprecated calls that wait for a result
+        self._legacy: dict[str, deque[str]] = {}  # tool name -> made-up ids of deprecated calls that wait for a result
 
     def add(self, message: WireMessage, at: str) -> None:
         """Reads the message at path `at`. Raises InvalidRequest, CannotCarry."""
@@ -40,6 +42,8 @@ class TurnReader:
                 self._turn("system", [*texts], message.name)
             else:
                 self.system += texts
+                if message.name is not None:
+                    self._dropped.append("messages.name")
         elif message.role == "user":
             self._turn("user", self._parts(message.content, at, media=True), message.name)
         elif message.role == "assistant":
@@ -47,10 +51,8 @@ class TurnReader:
         elif message.role == "tool":
             self._result(message, message.tool_call_id, at)
         elif message.role == "function":
-            waiting = next((pair for pair in self._legacy if pair[0] == message.name), None)
-            if waiting is not None:
-                self._legacy.remove(waiting)
-            self._result(message, waiting[1] if waiting is not None else None, at)
+            waiting = self._legacy.get(message.name or "")
+            self._result(message, waiting.popleft() if waiting else None, at)
         else:
             raise InvalidRequest(f"'{at}.role' is no role of this format", param=f"{at}.role")
 
@@ -102,7 +104,7 @@ class TurnReader:
             parts.append(self._call(call, f"{at}.tool_calls[{index}]"))
         if message.function_call is not None:
             made = f"call_function_{len(self._called)}"
-            self._legacy.append((message.function_call.name, made))
+            self._legacy.setdefault(message.function_call.name, deque()).append(made)
             self._called[made] = message.function_call.name
             arguments = _arguments(message.function_call, f"{at}.function_call")
             parts.append(ToolCall(made, message.function_call.name, arguments))
@@ -156,14 +158,17 @@ def _signature(extra: dict[str, object] | None) -> tuple[str | None, str | None]
 # -- writing ----------------------------------------------------------------------------------------------------------
 
 
-def write_turns(chat: ChatRequest, abilities: frozenset[str] | None, dropped: list[str]) -> list[Json]:
-    """`messages`. Raises CannotCarry."""
+def write_turns(chat: ChatRequest, model: str, abilities: frozenset[str] | None, dropped: list[str]) -> list[Json]:
+    """`messages`. What was thought and signed in this dialect goes back to compatible servers; OpenAI itself refuses
+    such fields. Raises CannotCarry.
+    """
+    origin = "" if is_openai(model) else NAME
     out: list[Json] = []
     if chat.system:
         out.append({"role": "system", "content": _content([{"type": "text", "text": t.text} for t in chat.system])})
     for turn in chat.messages:
         if turn.role == "assistant":
-            message = _write_assistant(turn, dropped)
+            message = _write_assistant(turn, origin, dropped)
             if len(message) > 2 or message["content"]:  # nothing may be left of a turn that only held thinking
                 out.append(message)
         else:
@@ -197,10 +202,10 @@ def _write_turn(turn: Message, abilities: frozenset[str] | None, dropped: list[s
             case Text(text):
                 parts.append({"type": "text", "text": text})
             case Media():
-                parts.append(write_media(part, abilities))
+                parts.append(write_media(part, abilities, dropped))
             case ToolResult():
                 texts: list[Json] = [{"type": "text", "text": t.text} for t in part.parts if isinstance(t, Text)]
-                pictures = [write_media(m, abilities) for m in part.parts if isinstance(m, Media)]
+                pictures = [write_media(m, abilities, dropped) for m in part.parts if isinstance(m, Media)]
                 if pictures:  # tool messages hold text only: the rest is shown right after them
                     dropped.append("tool_result.media")
                     shown += pictures
@@ -215,7 +220,7 @@ def _write_turn(turn: Message, abilities: frozenset[str] | None, dropped: list[s
     return out
 
 
-def _write_assistant(turn: Message, dropped: list[str]) -> JsonObject:
+def _write_assistant(turn: Message, own: str, dropped: list[str]) -> JsonObject:
     texts: list[Json] = []
     calls: list[Json] = []
     thoughts: list[Reasoning] = []
@@ -224,11 +229,11 @@ def _write_assistant(turn: Message, dropped: list[str]) -> JsonObject:
             case Text(text):
                 texts.append({"type": "text", "text": text})
             case ToolCall():
-                calls.append(_write_call(part, dropped))
-            case Reasoning(origin=origin) if origin == NAME:
+                calls.append(_write_call(part, own, dropped))
+            case Reasoning(origin=origin) if origin == own:
                 thoughts.append(part)
             case Reasoning():
-                dropped.append("reasoning.signature" if part.signature or part.redacted else "reasoning.text")
+                dropped.append("reasoning" if part.text else "reasoning.signature")
             case _:
                 raise CannotCarry("OpenAI chat takes only text and tool calls from an assistant", param="messages")
     message: JsonObject = {"role": "assistant", "content": _content(texts) if texts else (None if calls else "")}
@@ -249,15 +254,15 @@ def _write_thought(index: int, thought: Reasoning) -> JsonObject:
     return block
 
 
-def _write_call(call: ToolCall, dropped: list[str]) -> JsonObject:
+def _write_call(call: ToolCall, own: str, dropped: list[str]) -> JsonObject:
     said: JsonObject = {
         "id": call.id,
         "type": "function",
         "function": {"name": call.name, "arguments": call.arguments},
     }
     if call.signature is not None:
-        if call.origin == NAME:
+        if call.origin == own:
             said["extra_content"] = {"google": {"thought_signature": call.signature}}
         else:
-            dropped.append("tool_call.signature")
+            dropped.append("reasoning.signature")
     return said
