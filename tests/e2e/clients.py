@@ -160,6 +160,8 @@ class OpenAiTalk(Talk):
                     done: Any = events.get_final_completion()
                 except openai.LengthFinishReasonError as error:
                     done = error.completion
+                except openai.ContentFilterFinishReasonError:
+                    done = events.current_completion_snapshot
         else:
             raw = self.sdk.chat.completions.with_raw_response.create(**self.said())
             headers, done = raw.headers, raw.parse()

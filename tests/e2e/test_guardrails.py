@@ -83,3 +83,17 @@ def test_redaction_is_the_same_streamed_or_not(gateway: Gateway, sdk: str, provi
         assert {("email", "input", "redact"), ("metal", "output", "redact")} <= seen
         assert {("rival", "input", "flag"), ("rival", "output", "flag")} <= seen
         assert not [one for one in seen if one[2] == "block"]
+
+
+@each_way
+@each_pair
+def test_a_forbidden_word_does_not_leave_in_a_tools_arguments(
+    gateway: Gateway, sdk: str, provider: str, stream: bool
+) -> None:
+    asks = Asks("[[call get_weather]] bluebird", tools=("get_weather",))
+    got = TALKS[sdk](gateway, f"guarded-{provider}", asks).ask(stream)
+    assert got.finish == POLICY[sdk]
+    assert "bluebird" not in str(got.turn)
+    record = gateway.record(got.call_id)
+    assert record["call"]["outcome"] == "blocked"
+    assert ("codename", "output", "block") in verdicts(record)

@@ -5,17 +5,24 @@ A matrix made of data: SDK x provider x streamed or not x what is asked.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 from typing import Any
 
+import anthropic
 import jsonschema_rs
+import openai
 import pytest
+from google import genai
 
-from tests.e2e.clients import TALKS, Asks, Got
+from tests.e2e.clients import TALKS, Asks, Got, anthropic_sdk, google_sdk, openai_sdk
 from tests.e2e.gateway import Gateway
 from tests.e2e.workspace import MODELS, SYSTEM, VENDORS
 from tests.simulator.client import WEATHER
+from tests.support.world import run
+
+HI: Any = [{"role": "user", "content": "hi"}]
 
 PERSON = {
     "type": "object",
@@ -76,7 +83,6 @@ def test_asked_and_answered(gateway: Gateway, sdk: str, provider: str, stream: b
     asks = ASKS[what]
     got: Got = TALKS[sdk](gateway, f"to-{provider}", asks).ask(stream)
     record = check_record(gateway, got, sdk, provider, stream)
-    print("SEEN", sdk, provider, stream, what, repr(got.thought)[:60], got.signed, record["reasoning_tokens"])
     assert got.dropped == DROPPED.get((sdk, provider, what), set())
     assert record["call"]["app"] == f"to-{provider}"
     assert record["call"]["release"] == f"to-{provider}#1"
@@ -99,6 +105,11 @@ def test_asked_and_answered(gateway: Gateway, sdk: str, provider: str, stream: b
         assert got.text.rstrip() == "one two"
     elif what == "length":
         assert len(got.text) > 40
+    elif what == "reasoning":
+        assert record["reasoning_tokens"] > 0
+        # OpenAI shows no thoughts over chat completions, Google where it is asked to; Anthropic's are shown and signed
+        assert bool(got.thought) == (provider == "anthropic" or sdk == provider == "google")
+        assert got.signed == (provider != "openai")
 
 
 @each_cell
@@ -132,3 +143,92 @@ def test_a_whole_tool_loop(
     assert not last.calls
     record = check_record(gateway, last, sdk, provider, stream)
     assert record["finish"] == "stop"
+
+
+@each_cell
+def test_a_refusal_says_so_in_the_clients_words(gateway: Gateway, sdk: str, provider: str, stream: bool) -> None:
+    got: Got = TALKS[sdk](gateway, f"to-{provider}", Asks("[[refuse]] how to boil without water")).ask(stream)
+    record = gateway.record(got.call_id)
+    assert (record["call"]["outcome"], record["call"]["attempts"]) == ("ok", 1)
+    if sdk == "openai":
+        assert got.refusal or got.finish == "content_filter"
+    elif (sdk, provider) == ("google", "openai"):
+        # OpenAI's models decline in words of their own and finish as usual: so do Google's
+        assert (got.text, got.finish) == ("I cannot help with that request.", "STOP")
+    else:
+        assert got.finish in ("refusal", "SAFETY", "PROHIBITED_CONTENT")
+
+
+@each_cell
+def test_a_registered_prompt_is_rendered_and_on_record(gateway: Gateway, sdk: str, provider: str, stream: bool) -> None:
+    asks = Asks("[[system]]", variables={"product": "the Aurora kettle"})
+    got: Got = TALKS[sdk](gateway, f"kettle-{provider}", asks).ask(stream)
+    assert got.text == SYSTEM
+    record = check_record(gateway, got, sdk, provider, stream)
+    assert record["call"]["app"] == f"kettle-{provider}"
+    assert record["call"]["release"] == got.headers["x-headgate-release"] == f"kettle-{provider}#1"
+    assert record["call"]["prompt"] == "prompt/kettle@1.2.0"
+    assert len(record["prompt_digest"]) == 64
+    assert record["fingerprint"] is None
+    assert record["channel"] == "production"
+    assert record["route"] == f"route/to-{provider}@1.0.0"
+
+
+def test_what_no_target_can_say_is_refused_not_bent(gateway: Gateway) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        openai_sdk(gateway.url, gateway.key).chat.completions.create(model="to-anthropic", messages=HI, n=2)
+    assert caught.value.code == "cannot_carry"
+    record = gateway.record(caught.value.response.headers["x-headgate-call-id"])
+    assert (record["call"]["outcome"], record["call"]["error"]) == ("refused", "cannot_carry")
+    assert record["call"]["attempts"] == 0
+    assert [skip["provider"] for skip in record["skipped"]] == ["anthropic"]
+
+
+def test_what_is_dropped_is_named(gateway: Gateway) -> None:
+    sdk = openai_sdk(gateway.url, gateway.key)
+    raw = sdk.chat.completions.with_raw_response.create(
+        model="to-anthropic", messages=HI, logprobs=True, top_logprobs=2, seed=7, user="ada"
+    )
+    dropped = set(raw.headers["x-headgate-dropped"].split(", "))
+    assert {"logprobs", "seed"} <= dropped
+    assert set(gateway.record(raw.headers["x-headgate-call-id"])["dropped"]) == dropped
+
+
+def test_models_are_listed_in_each_dialect(gateway: Gateway) -> None:
+    known = {"to-openai", "kettle-google", MODELS["anthropic"]}
+    assert known <= {model.id for model in openai_sdk(gateway.url, gateway.key).models.list()}
+    assert known <= {model.id for model in anthropic_sdk(gateway.url, gateway.key).models.list(limit=1000)}
+    listed = google_sdk(gateway.url, gateway.key).models.list()
+    assert known <= {(model.name or "").removeprefix("models/") for model in listed}
+
+
+def test_async_clients_share_the_gateway(gateway: Gateway) -> None:
+    async def talk() -> None:
+        async with (
+            openai.AsyncOpenAI(base_url=gateway.url + "/v1", api_key=gateway.key) as one,
+            anthropic.AsyncAnthropic(base_url=gateway.url, api_key=gateway.key) as two,
+        ):
+            three = genai.Client(api_key=gateway.key, http_options={"base_url": gateway.url})
+            said = "[[say]] All at once."
+
+            async def ask_openai() -> str:
+                stream = await one.chat.completions.create(
+                    model="to-google", messages=[{"role": "user", "content": said}], stream=True
+                )
+                return "".join([chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices])
+
+            async def ask_anthropic() -> str:
+                async with two.messages.stream(
+                    model="to-openai", max_tokens=50, messages=[{"role": "user", "content": said}]
+                ) as stream:
+                    return "".join([text async for text in stream.text_stream])
+
+            async def ask_google() -> str:
+                chunks = await three.aio.models.generate_content_stream(model="to-anthropic", contents=said)
+                return "".join([chunk.text or "" async for chunk in chunks])
+
+            work = [ask() for ask in (ask_openai, ask_anthropic, ask_google) * 5]
+            assert set(await asyncio.gather(*work)) == {"All at once."}
+            await three.aio.aclose()
+
+    run(talk())
