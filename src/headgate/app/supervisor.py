@@ -7,7 +7,9 @@ that dies is replaced without loading again.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable
@@ -27,7 +29,11 @@ RESTARTS_MAX = 5  # within RESTART_WINDOW_NS: a child that cannot live is told o
 RESTART_WINDOW_NS = 60_000_000_000
 BACKLOG = 4096
 LOCK_FILE = "lock"
+DESCRIPTORS_MAX = 1 << 20
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+
+
+log = logging.getLogger(__name__)
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -58,6 +64,7 @@ class Supervisor:
         Raises ConfigError for what keeps it from starting.
         """
         lock = hold_lock(self._config.state)
+        raise_descriptors()
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
             self._sockets["worker"] = listen(self._config.listen)
@@ -159,6 +166,18 @@ def hold_lock(state: Path) -> int:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, str(os.getpid()).encode(), 0)
     return descriptor
+
+
+def raise_descriptors() -> None:
+    """Let this process and its children open as many files as the system allows: each stream takes two sockets."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = DESCRIPTORS_MAX if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_MAX)
+    if soft == resource.RLIM_INFINITY or soft >= most:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    except (ValueError, OSError) as error:
+        log.warning("at most %d files can be open at once: %s", soft, error)
 
 
 def listen(address: tuple[str, int]) -> socket.socket:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
+from importlib import import_module
 
+from headgate.app.children import Lifeline
 from headgate.app.config import Config
-from headgate.app.control import run_control
 from headgate.app.snapshot import Compiled, compile_snapshot
 from headgate.app.supervisor import Address, Supervisor
 from headgate.app.worker import run_worker
@@ -26,10 +28,15 @@ def up(config: Config, started: Callable[[Address], None]) -> int:
     supervisor = Supervisor(
         config,
         lambda sock, lifeline: run_worker(config, snapshot, sock, lifeline),
-        lambda sock, lifeline: run_control(config, sock, lifeline),
+        lambda sock, lifeline: _control(config, sock, lifeline),
         clock,
     )
     return supervisor.run(started)
+
+
+def _control(config: Config, sock: socket.socket, lifeline: Lifeline) -> None:
+    # loaded in the control process only: database and web framework are 17 MB and half a second that no worker needs
+    import_module("headgate.app.control").run_control(config, sock, lifeline)
 
 
 def _sound(compiled: Compiled) -> Snapshot:

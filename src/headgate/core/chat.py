@@ -193,7 +193,7 @@ class Finish(msgspec.Struct, tag="finish", gc=False):
     stop: str | None = None
 
 
-class UsageDelta(msgspec.Struct, tag="usage"):
+class UsageDelta(msgspec.Struct, tag="usage", gc=False):
     """Token counts so far; the last one told wins field by field."""
 
     usage: Usage
@@ -202,7 +202,7 @@ class UsageDelta(msgspec.Struct, tag="usage"):
 Delta: TypeAlias = "Begin | TextDelta | RefusalDelta | ReasoningDelta | ToolStart | ToolArgs | Finish | UsageDelta"
 
 
-class Frame(msgspec.Struct):
+class Frame(msgspec.Struct, gc=False):
     """One wire unit of an answer, an SSE event or a whole body, and what it says.
 
     `wire` is the exact bytes received, framing included. `last` marks the unit after which the answer is complete.
@@ -221,7 +221,7 @@ class Frame(msgspec.Struct):
     open_block: int | None = None
 
 
-class Batch(msgspec.Struct):
+class Batch(msgspec.Struct, gc=False):
     """The frames of one upstream read. `attempt` counts tries from 1: a new number starts the answer afresh."""
 
     frames: list[Frame]

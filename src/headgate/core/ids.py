@@ -5,6 +5,7 @@ from __future__ import annotations
 from headgate.core.ports import Clock, Entropy
 
 _ALPHABET = b"0123456789abcdefghjkmnpqrstvwxyz"  # Crockford: no i, l, o, u
+_PAIRS = tuple(bytes((high, low)).decode() for high in _ALPHABET for low in _ALPHABET)
 _LETTERS = bytes(_ALPHABET[code & 31] for code in range(256))  # 8 codes a letter: as even as the random bytes are
 _RANDOM_CHARS = 16
 _IDS_AT_ONCE = 64
@@ -13,14 +14,14 @@ _IDS_AT_ONCE = 64
 class CallIds:
     """Mints `call_` + 26 characters: 48 bits of milliseconds, then 80 random bits. Sorts by time."""
 
-    __slots__ = ("_at", "_clock", "_entropy", "_ms", "_pool", "_prefix")
+    __slots__ = ("_at", "_clock", "_entropy", "_pool", "_prefix", "_seconds")
 
     def __init__(self, clock: Clock, entropy: Entropy) -> None:
         self._clock = clock
         self._entropy = entropy
         self._pool = ""
         self._at = 0
-        self._ms = -1
+        self._seconds = -1  # of 1,024 ms each, spelled out in `_prefix`
         self._prefix = ""
 
     def mint(self) -> str:
@@ -31,7 +32,7 @@ class CallIds:
             at = 0
         self._at = stop = at + _RANDOM_CHARS
         ms = self._clock.now_ns() // 1_000_000
-        if ms != self._ms:
-            self._ms = ms
-            self._prefix = "call_" + bytes(_ALPHABET[ms >> shift & 31] for shift in range(45, -1, -5)).decode()
-        return self._prefix + self._pool[at:stop]
+        if ms >> 10 != self._seconds:
+            self._seconds = ms >> 10
+            self._prefix = "call_" + "".join(_PAIRS[ms >> shift & 1023] for shift in (40, 30, 20, 10))
+        return self._prefix + _PAIRS[ms & 1023] + self._pool[at:stop]

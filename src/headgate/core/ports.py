@@ -68,7 +68,7 @@ class Deadlines(msgspec.Struct, frozen=True, gc=False):
     total_s: float = 600.0
 
 
-class OutboundRequest(msgspec.Struct):
+class OutboundRequest(msgspec.Struct, gc=False):
     """One HTTP request to a provider.
 
     `head` is everything from the request line to the last header, each line ended by CRLF, without content-length and

@@ -21,17 +21,17 @@ class Attempt:
     """Reads one answer. `refused` is set once the model has begun to refuse, `complete` once the answer has ended."""
 
     __slots__ = (
-        "_call", "_clock", "_ended", "_first_token_ns", "_inbound", "_reader", "_usage", "complete", "number", "record",
-        "refused", "started_ns", "target",
+        "_began_ns", "_clock", "_ended", "_first_token_ns", "_inbound", "_reader", "_usage", "complete", "number",
+        "record", "refused", "started_ns", "target",
     )  # fmt: skip
 
     def __init__(self, call: Call, target: Target, number: int, why: str, clock: Clock) -> None:
-        self._call = call
+        self._began_ns = call.started_ns
         self._clock = clock
         self.target = target
         self.number = number
-        self.started_ns = clock.monotonic_ns()
-        self.record = AttemptRecord(target.provider, target.model, self._us(self.started_ns), why)
+        self.started_ns = now = clock.monotonic_ns()
+        self.record = AttemptRecord(target.provider, target.model, (now - call.started_ns) // 1000, why)
         self.refused = False
         self.complete = False
         self._ended = False
@@ -55,6 +55,11 @@ class Attempt:
             if name in _REQUEST_ID:
                 self.record.request_id = value[:_REQUEST_ID_CHARS_MAX].decode("ascii", "replace")
                 break
+
+    @property
+    def over(self) -> bool:
+        """The answer was read to its end, and its connection let go of."""
+        return self._ended and self.complete
 
     async def read(self, committed: bool) -> list[Frame] | None:
         """The frames of the next read that completes any; None at the end.
@@ -98,14 +103,14 @@ class Attempt:
                 record.status = error.attempt_status
         usage = self._usage
         if usage is not None:
-            record.input_tokens = _count(usage.input)
-            record.output_tokens = _count(usage.output)
-            if record.input_tokens is not None and record.output_tokens is not None:
+            record.input_tokens = asked = _count(usage.input)
+            record.output_tokens = answered = _count(usage.output)
+            if asked is not None and answered is not None:
                 record.cost_usd = money(self.target.price, usage)
 
     def drop(self) -> None:
         """Nothing more is wanted of the connection."""
-        if self._inbound is not None and not (self._ended and self.complete):
+        if self._inbound is not None and not self.over:
             self._inbound.abort()
 
     def _note(self, frames: list[Frame], committed: bool) -> None:
@@ -113,8 +118,7 @@ class Attempt:
         broken = False
         for frame in frames:
             for delta in frame.deltas:
-                kind = type(delta)
-                if kind is TextDelta:
+                if isinstance(delta, TextDelta):
                     continue
                 if isinstance(delta, UsageDelta):
                     self._usage = folded(self._usage, delta.usage)
@@ -154,7 +158,7 @@ class Attempt:
         self._ended = True
 
     def _us(self, now_ns: int) -> int:
-        return (now_ns - self._call.started_ns) // 1000
+        return (now_ns - self._began_ns) // 1000
 
 
 def _count(tokens: int | None) -> int | None:
