@@ -14,6 +14,15 @@ TOKENS_MAX = 1_000_000_000
 
 def folded(before: Usage | None, told: Usage) -> Usage:
     """Usage with what was told later: the last word wins, field by field. A count out of all bounds tells nothing."""
+    if (
+        before is None
+        and 0 <= (told.input or 0) <= TOKENS_MAX
+        and 0 <= (told.output or 0) <= TOKENS_MAX
+        and 0 <= (told.cached or 0) <= TOKENS_MAX
+        and 0 <= (told.cache_write or 0) <= TOKENS_MAX
+        and 0 <= (told.reasoning or 0) <= TOKENS_MAX
+    ):
+        return told  # as it mostly is: told once, and in bounds
     known = before or Usage()
     return Usage(
         _later(known.input, told.input),
@@ -53,10 +62,11 @@ def settle(record: CallRecord, funded: Funded, told: Usage | None, chars: int) -
     record.cache_write_tokens = usage.cache_write
     record.reasoning_tokens = usage.reasoning
     record.tokens_estimated = usage.estimated
-    cost = money(_price(record, funded), usage)
+    cost = record.cost_usd = money(_price(record, funded), usage)
     if attempt is not None:
         attempt.input_tokens, attempt.output_tokens, attempt.cost_usd = usage.input, usage.output, cost
-    record.cost_usd = None if cost is None else cost + (_earlier(record.attempts[:-1]) or 0.0)
+    if cost is not None and len(record.attempts) > 1:
+        record.cost_usd = cost + (_earlier(record.attempts[:-1]) or 0.0)
 
 
 def _estimated(told: Usage, funded: Funded, chars: int) -> Usage:
@@ -80,9 +90,10 @@ def _at_work(record: CallRecord) -> bool:
 
 
 def _price(record: CallRecord, funded: Funded) -> Price | None:
+    provider, model = record.provider, record.target_model
     for candidate in funded.planned.candidates:
         target = candidate.target
-        if target.model == record.target_model and target.provider == record.provider:
+        if target.model == model and target.provider == provider:
             return target.price
     return None
 

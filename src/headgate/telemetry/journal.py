@@ -67,7 +67,10 @@ class LocalJournal:
         self._entropy = entropy
         self._background = background
         self._disk = self.settings.disk
-        self._encode = msgspec.msgpack.Encoder().encode
+        encoder = msgspec.msgpack.Encoder()
+        self._encode = encoder.encode
+        self._encode_into = encoder.encode_into
+        self._payload = bytearray()  # of the frame that is being written; used again and again
         os.makedirs(directory, mode=0o700, exist_ok=True)
         self.owner = f"{worker}.{clock.now_ns():x}{entropy.bytes(2).hex()}"
         self._lock = _own(directory, self.owner)
@@ -100,19 +103,22 @@ class LocalJournal:
         if self.policy == "refuse" and not self._room_for_one_more():
             raise Overloaded("the call journal is full", retry_after_s=1.0)
         # the leading fields of a CallRecord: read back as one, the rest takes its defaults
-        payload = self._encode(
+        payload = self._payload
+        self._encode_into(
             (
                 record.id, record.received_ns, record.dialect, record.stream, record.tenant, record.key_id,
                 record.app, record.release, record.channel, record.prompt, record.route, record.policy,
                 record.model_asked,
-            )
+            ),
+            payload,
         )  # fmt: skip
         if len(payload) <= MAX_PAYLOAD and self._append(OPENED, payload):
             self._in_flight.add(record.id)
 
     def sealed(self, record: CallRecord) -> None:
         """Write the finished record. Never raises for want of room: the loss is counted and told later."""
-        payload = self._encode(record)
+        payload = self._payload
+        self._encode_into(record, payload)
         if len(payload) <= MAX_PAYLOAD and self._append(SEALED, payload):
             self._in_flight.discard(record.id)
             return
@@ -157,7 +163,7 @@ class LocalJournal:
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
-    def _append(self, kind: int, payload: bytes) -> bool:
+    def _append(self, kind: int, payload: bytes | bytearray) -> bool:
         if self._timer is None:
             self._timer = self._clock.call_later(self.settings.sync_s, self._tick)
         current = self._current
@@ -165,7 +171,7 @@ class LocalJournal:
             return True
         return self._turn(kind, payload)
 
-    def _turn(self, kind: int, payload: bytes) -> bool:
+    def _turn(self, kind: int, payload: bytes | bytearray) -> bool:
         """The slow way: the segment is half full (have the next one made) or full (go over to the next)."""
         if self._limit < self._current.end:
             self._limit = self._current.end

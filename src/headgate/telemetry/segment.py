@@ -9,8 +9,9 @@ import zlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-from headgate.telemetry.frames import FRAME_HEAD, HEADER_SIZE, TAG, TRAILER, Header, pack_header, seed
+from headgate.telemetry.frames import FRAME_HEAD, HEADER_SIZE, TAG, TRAILER, Header, pack_header
 
+_crc32 = zlib.crc32
 _pack_check = struct.Struct("<II").pack_into
 
 
@@ -63,15 +64,19 @@ class Segment:
         self.path = path
         self._named = True
 
-    def append(self, kind: int, payload: bytes) -> bool:
-        """Write a frame; False where it does not fit. On return it survives kill -9 of this process."""
+    def append(self, kind: int, payload: bytes | bytearray) -> bool:
+        """Write a frame; False where it does not fit. On return it survives kill -9 of this process.
+
+        The checksum starts from `frames.seed`, written out here: this runs twice a call.
+        """
         at = self.at
-        stop = at + FRAME_HEAD + len(payload)
+        size = len(payload)
+        stop = at + FRAME_HEAD + size
         if stop > self.end:
             return False
         self._map[at + FRAME_HEAD : stop] = payload
-        _pack_check(self._map, at + 4, zlib.crc32(payload, seed(self.nonce, at, kind)), TAG | kind)
-        self._words[at >> 2] = len(payload)  # one aligned store: the commit word
+        _pack_check(self._map, at + 4, _crc32(payload, (self.nonce ^ (at | kind)) & 0xFFFFFFFF), TAG | kind)
+        self._words[at >> 2] = size  # one aligned store: the commit word
         self.at = stop + 7 & -8
         return True
 

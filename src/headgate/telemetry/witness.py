@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from types import TracebackType
 
-from headgate.core.chat import Begin, Delta, Finish, ReasoningDelta, RefusalDelta, TextDelta, ToolArgs, UsageDelta
+from headgate.core.chat import Begin, Finish, Frame, ReasoningDelta, RefusalDelta, TextDelta, ToolArgs, UsageDelta
 from headgate.core.errors import HeadgateError
 from headgate.core.ports import Clock, Journal
 from headgate.core.record import CallRecord, GapRecord
@@ -21,7 +21,6 @@ MESSAGE_CHARS_MAX = 500
 NAME_CHARS_MAX = 200
 NAMES_MAX = 100
 
-_TEXTS = (TextDelta, ToolArgs, ReasoningDelta, RefusalDelta)
 _OUTCOMES = {"caller": "refused", "policy": "blocked", "provider": "failed", "gateway": "failed"}
 
 
@@ -117,15 +116,7 @@ class CallWitness:
             record.committed = True
         if passed.blocked is not None:
             self._blocked = passed.blocked
-        bodies = self._bodies
-        for frame in passed.frames:
-            for delta in frame.deltas:
-                if isinstance(delta, _TEXTS):
-                    self._chars += len(delta.text)
-                else:
-                    self._tell(delta)
-            if bodies is not None:
-                bodies.add(frame)
+        self._read(passed.frames)
 
     def seal(self) -> None:
         """Finish the record. On return it is in the journal. The second time nothing happens."""
@@ -162,15 +153,23 @@ class CallWitness:
         if self._bodies is not None:
             self._bodies.restart()
 
-    def _tell(self, delta: Delta) -> None:
-        record = self._record
-        if isinstance(delta, UsageDelta):
-            self._usage = folded(self._usage, delta.usage)
-        elif isinstance(delta, Finish):
-            if record.finish is None:
-                record.finish = delta.reason
-        elif isinstance(delta, Begin) and delta.model is not None:
-            record.model_answered = delta.model[:NAME_CHARS_MAX]
+    def _read(self, frames: Sequence[Frame]) -> None:
+        """What the frames say. `type(...) is`, since `isinstance` is slow to say no of a struct's class: 0.1 us."""
+        record, bodies = self._record, self._bodies
+        for frame in frames:
+            for delta in frame.deltas:
+                if type(delta) is TextDelta:
+                    self._chars += len(delta.text)
+                elif type(delta) is UsageDelta:
+                    self._usage = folded(self._usage, delta.usage)
+                elif type(delta) is Finish:
+                    record.finish = record.finish or delta.reason
+                elif type(delta) is Begin:
+                    record.model_answered = delta.model[:NAME_CHARS_MAX] if delta.model else record.model_answered
+                elif type(delta) is ToolArgs or type(delta) is ReasoningDelta or type(delta) is RefusalDelta:
+                    self._chars += len(delta.text)
+            if bodies is not None:
+                bodies.add(frame)
 
     def _conclude(self, record: CallRecord) -> None:
         """The page came to its end."""
