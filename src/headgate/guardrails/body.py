@@ -8,7 +8,7 @@ import msgspec
 
 from headgate.core.errors import InvalidRequest
 from headgate.core.types import Json
-from headgate.guardrails.patterns import RuleSet
+from headgate.guardrails.patterns import RuleSet, encoded
 from headgate.guardrails.tree import BETWEEN, RAW_BYTES_MAX, Walk, gather
 from headgate.guardrails.verdicts import Verdicts
 
@@ -28,7 +28,7 @@ def screen_body(body: bytes, rules: RuleSet, verdicts: Verdicts) -> tuple[bytes,
     texts: list[str] = []
     strings = gather(tree, texts, False)
     joined = BETWEEN.join(texts)
-    if rules.clean(joined.encode("utf-8", "replace")):
+    if rules.clean(encoded(joined)):
         return (msgspec.json.encode(tree) if _says_twice(body, strings) else body), None
     walk = Walk(rules, verdicts)
     tree = walk.node(tree, "", False)

@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from headgate.guardrails.jsontext import CLOSE, OPEN_LOOSE, OPEN_STRING, RUN, JsonText, Token
-from headgate.guardrails.patterns import RuleSet
+from headgate.guardrails.patterns import RuleSet, encoded
 from headgate.guardrails.prose import Prose
 from headgate.guardrails.window import Finding, Window
 
@@ -72,50 +72,57 @@ def rewrite(text: str, start: int, edits: Sequence[Edit]) -> str:
 class TextChannel:
     """Plain text."""
 
-    __slots__ = ("_covered", "_prose", "cleared", "edits", "total")
+    __slots__ = ("_covered", "_prose", "_window", "cleared", "edits", "total")
 
     def __init__(self, rules: RuleSet) -> None:
         self.total = 0
         self.cleared = 0
         self.edits: list[Edit] = []
-        self._prose = Prose(rules)
+        self._window: Window | Prose = Window(rules)
+        self._prose: Prose | None = None  # the same, once a backslash has come
         self._covered = 0  # the end of the last redaction
 
     def feed(self, text: str) -> Sequence[Finding]:
         """See Channel."""
+        if "\\" in text and self._prose is None:
+            self._escape()
         self.total += len(text)
-        findings = self._prose.feed(text)
+        window = self._window
+        findings = window.feed(text)
         if findings:
             self._edit(findings)
-        if self._prose.decided > self.cleared:
-            self.cleared = self._prose.decided
+        if window.decided > self.cleared:
+            self.cleared = window.decided
         return findings
 
     def pause(self) -> Sequence[Finding]:
         """See Channel."""
-        if self.cleared == self.total:
-            return ()
-        findings = self._prose.pause()
-        if findings:
-            self._edit(findings)
-        self.cleared = self.total
-        return findings
+        return () if self.cleared == self.total else self._pause("")
 
     def end(self, text: str = "") -> Sequence[Finding]:
         """See Channel."""
         if not text:
             return self.pause()
-        findings = self._prose.pause(text)
+        if "\\" in text and self._prose is None:
+            self._escape()
+        self.total += len(text)
+        return self._pause(text)
+
+    def _pause(self, text: str) -> Sequence[Finding]:
+        findings = self._window.pause(text)
         if findings:
             self._edit(findings)
-        self.total += len(text)
         self.cleared = self.total
         return findings
+
+    def _escape(self) -> None:
+        if isinstance(self._window, Window):
+            self._window = self._prose = Prose(self._window, self.total)
 
     def _edit(self, findings: Sequence[Finding]) -> None:
         for finding in findings:
             if finding.action == "redact" and finding.end > self._covered:
-                start = self._prose.opening(finding.start)
+                start = finding.start if self._prose is None else self._prose.opening(finding.start)
                 replace = finding.replace if finding.start >= self._covered else ""
                 self.edits.append(Edit(max(start, self._covered), finding.end, replace))
                 self._covered = finding.end
@@ -152,7 +159,7 @@ class JsonChannel:
         findings: Sequence[Finding] = ()
         fresh = self.total == 0
         self.total += len(text)
-        if not fresh or "\\" in text or not self._rules.clean(text.encode("utf-8", "replace")):
+        if not fresh or "\\" in text or not self._rules.clean(encoded(text)):
             findings = [*self._take(self._lexer.feed(text)), *self._take(self._lexer.end())]
         self._lexer = JsonText(self.total)
         self.cleared = self.total
@@ -193,7 +200,7 @@ class _Value:
         self._start = start
         self._string = opening.kind == OPEN_STRING
         self._loose = opening.kind == OPEN_LOOSE
-        self._window = Prose(rules) if self._loose else Window(rules)
+        self._window = Prose(Window(rules), 0) if self._loose else Window(rules)
         self._starts: list[int] = []
         self._places: list[tuple[int, bool]] = []  # raw place of each run, and whether it is an escape sequence
         self._said: list[str] = []

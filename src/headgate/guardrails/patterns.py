@@ -55,9 +55,9 @@ class View(NamedTuple):
     base: int
 
 
-def view(text: str, base: int = 0) -> View:
-    """The stretch as rules see it."""
-    return View(text, text.encode("utf-8", "replace"), base)
+def encoded(text: str) -> bytes:
+    """A text as RE2 sees it."""
+    return text.encode() if text.isascii() else text.encode("utf-8", "replace")
 
 
 class RuleSet:
@@ -79,23 +79,25 @@ class RuleSet:
         """Whether no rule can match anywhere in UTF-8 `data`."""
         return not self._set.found(data)
 
-    def undecided(self, view: View) -> int:
-        """The character from which on a match may still be under way at the end of the view."""
-        text, data, _ = view
+    def undecided(self, text: str, data: bytes) -> int:
+        """The character from which on a match may still be under way at the end of a text; `data` is its UTF-8."""
         size = len(text)
-        at = max(size - self.longest, 0)
+        at = size - self.longest if size > self.longest else 0
         if size == len(data):
             return self._beginnings.start(data, at)
-        start = self._beginnings.start(data, len(text[:at].encode("utf-8", "replace")))
+        start = self._beginnings.start(data, len(encoded(text[:at])))
         return len(data[:start].decode())
 
-    def look(self, view: View, begin: dict[int, int], first: int, stop: int) -> list[Span]:
-        """Matches that start in characters `first` to `stop` of the view, by (start, rule), counted from the text's
-        beginning.
+    def suspects(self, data: bytes) -> Sequence[int]:
+        """The rules that may match somewhere in UTF-8 `data`, by their numbers."""
+        return self._set.found(data)
+
+    def look(self, view: View, suspects: Sequence[int], begin: dict[int, int], first: int, stop: int) -> list[Span]:
+        """Matches of `suspects` that start in characters `first` to `stop` of the view, by (start, rule), counted from
+        the text's beginning.
 
         `begin` holds where a rule may start next, where that is not before `first`; it is kept up to date.
         """
-        suspects = self._set.found(view.data)
         found: list[Span] = []
         base = view.base
         for order in suspects:

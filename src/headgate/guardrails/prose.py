@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from headgate.guardrails.patterns import RuleSet
 from headgate.guardrails.window import Finding, Window
 
 _LETTERS = "bfnrtv"  # as wide as the white space that is put in their place
@@ -23,48 +22,34 @@ def without_escapes(text: str) -> str:
 
 
 class Prose:
-    """The findings of one text, in an order that does not depend on how it is cut. Offsets count characters."""
+    """The findings of one text, in an order that does not depend on how it is cut. Offsets count characters.
+
+    Made where the first backslash comes: `plain` is the window over what came before, `size` its characters.
+    """
 
     __slots__ = ("_at", "_ends", "_escaped", "_kept", "_late", "_plain", "_rest", "_size", "_spaced", "decided")
 
-    def __init__(self, rules: RuleSet) -> None:
-        self.decided = 0  # every match that starts before is known
-        self._plain = Window(rules)
-        self._spaced: Window | None = None  # the second reading, from the first backslash on
-        self._size = 0
+    def __init__(self, plain: Window, size: int) -> None:
+        self.decided = plain.decided  # every match that starts before is known
+        self._plain = plain
+        self._spaced = plain.copy()  # the second reading
+        self._size = size
         self._rest = ""  # a backslash of which nobody knows yet what it begins
         self._late: list[tuple[int, int, Finding]] = []  # (start, reading, finding) not yet decided in both readings
         self._ends: dict[str, int] = {}  # of each rule, where its last finding ended
         self._kept = ""  # text from character `_at` on: as much as a redaction may still begin in
-        self._at = 0
+        self._at = size
         self._escaped = False  # the first character of it is the second of an escape sequence
 
     def feed(self, text: str) -> Sequence[Finding]:
         """More of the text; the findings it settles."""
-        plain = self._plain
-        if self._spaced is None:
-            if "\\" not in text:
-                findings = plain.feed(text)
-                self.decided = plain.decided
-                self._size += len(text)
-                return findings
-            self._spaced = plain.copy()
-            self._at = self._size
-        decided = self._read(text, self._spaced)
+        decided = self._read(text)
         return self._settle(decided, decided - self._begins_escape(decided - 1))
 
     def pause(self, text: str = "") -> Sequence[Finding]:
         """More of the text, judged as though it ended here. It may go on: a match over the gap is still found."""
-        if self._spaced is None:
-            if "\\" not in text:
-                findings = self._plain.pause(text)
-                self._size += len(text)
-                self.decided = self._size
-                return findings
-            self._spaced = self._plain.copy()
-            self._at = self._size
         if text:
-            self._read(text, self._spaced)
+            self._read(text)
         self._note(0, self._plain.pause())
         self._note(1, self._spaced.pause(self._rest))
         self._rest = ""
@@ -74,7 +59,7 @@ class Prose:
         """Where a redaction from `start` on begins: one character before where that would cut an escape sequence."""
         return start - self._begins_escape(start - 1)
 
-    def _read(self, text: str, spaced: Window) -> int:
+    def _read(self, text: str) -> int:
         """Both readings of more text; before the character returned both are decided."""
         self._forget()
         self._size += len(text)
@@ -84,8 +69,8 @@ class Prose:
         self._rest = "\\" if text.endswith("\\") else ""
         text = without_escapes(text.removesuffix(self._rest))
         if text:
-            self._note(1, spaced.feed(text))
-        return min(self._plain.decided, spaced.decided)
+            self._note(1, self._spaced.feed(text))
+        return min(self._plain.decided, self._spaced.decided)
 
     def _forget(self) -> None:
         """Drops text in which no redaction begins any more."""
@@ -113,8 +98,6 @@ class Prose:
 
     def _begins_escape(self, at: int) -> bool:
         """Whether the character there is the backslash that begins an escape sequence, not one that ends it."""
-        if self._spaced is None:
-            return False
         place = at - self._at
         run = 0
         while place - run >= 0 and self._kept[place - run] == "\\":

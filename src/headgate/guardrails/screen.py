@@ -134,9 +134,11 @@ class RuleScreen:
             elif isinstance(delta, Finish):
                 self._finish(delta.choice)
         if self._dialect == self._asked_in and not frame.drop:
-            spots = self._unread.look(frame, [piece[1].text for piece in pieces])
-            pieces += [self._hand(spot) for spot in spots]
-            self._blocked = self._blocked or self._unread.blocked
+            unread = self._unread
+            if len(pieces) != 1 or not unread.is_like_the_last(frame.wire, pieces[0][1].text):
+                spots = unread.look(frame, [piece[1].text for piece in pieces])
+                pieces += [self._hand(spot) for spot in spots]
+                self._blocked = self._blocked or unread.blocked
         if frame.open_block is None and self._open is not None:
             self._block(None)
         self._put(frame, pieces)
@@ -156,7 +158,7 @@ class RuleScreen:
 
     def _hand(self, delta: Spoken) -> _Piece:
         """Gives a delta's text to its channel. Where that is another one than its choice's last, that one may rest."""
-        key = key_of(delta)
+        key = (TextDelta, delta.choice, 0) if type(delta) is TextDelta else key_of(delta)
         line = self._active.get(delta.choice)
         if line is None or line.key != key:
             self._rest(delta.choice)
@@ -229,14 +231,14 @@ class RuleScreen:
             frame, pieces = queue[0]
             if not _cleared(pieces):
                 break
-            size = len(frame.wire)
+            self._held_bytes -= len(frame.wire)
             for line, delta, start, end in pieces:
                 if line.channel.edits:
                     _rewrite(frame, delta, line.channel.edits, (start, end))
             queue.popleft()
-            self._held_bytes -= size
             frames.append(frame)
-            commits = commits or frame.content
+            if frame.content:
+                commits = True
         return Passed(frames, self._dialect, self._attempt, commits, self._blocked)
 
 

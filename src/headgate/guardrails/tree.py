@@ -15,7 +15,7 @@ import msgspec
 from headgate.core.types import Json
 from headgate.guardrails.channel import JsonChannel, TextChannel, rewrite
 from headgate.guardrails.jsontext import looks_like_json
-from headgate.guardrails.patterns import RuleSet
+from headgate.guardrails.patterns import RuleSet, encoded
 from headgate.guardrails.prose import without_escapes
 from headgate.guardrails.verdicts import VERDICTS_MAX, Verdicts
 from headgate.guardrails.window import Finding
@@ -79,7 +79,7 @@ def is_clean(body: bytes, rules: RuleSet) -> bool:
         return rules.clean(body)
     texts: list[str] = []
     gather(cast("Json", msgspec.json.decode(body)), texts, False)
-    if not rules.clean(BETWEEN.join(texts).encode("utf-8", "replace")):
+    if not rules.clean(encoded(BETWEEN.join(texts))):
         return False
     return not any("\\" in text and looks_like_json(text) and inner_json(text) is None for text in texts)
 

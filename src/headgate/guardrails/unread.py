@@ -20,7 +20,7 @@ import msgspec
 
 from headgate.core.chat import Frame
 from headgate.core.types import Json, JsonObject, as_list, as_object, as_text
-from headgate.guardrails.patterns import RuleSet
+from headgate.guardrails.patterns import RuleSet, encoded
 from headgate.guardrails.tree import BETWEEN, MEDIA, OWN_SHAPE, STRUCTURE, Walk, gather, is_media
 from headgate.guardrails.verdicts import Verdicts
 from headgate.wire.sse import parse
@@ -78,15 +78,35 @@ class Unread:
         self._foot = b""
         self._shape = b""
 
+    def is_like_the_last(self, wire: bytes, text: str) -> bool:
+        """Whether a frame differs from one that was looked at in nothing but its text, the text of its one delta.
+
+        So it is with most frames, and comparing bytes costs little.
+        """
+        head = self._head
+        if not head or not wire.startswith(head):
+            return False
+        start = len(head)
+        stop = wire.find(b'"', start)
+        if stop <= start:
+            return False
+        if wire[stop - 1] == _BACKSLASH:
+            said = msgspec.json.encode(text)
+            stop = start + len(said) - 2
+            if not wire.startswith(said[1:-1], start):
+                return False
+        foot = wire[stop:]
+        if foot == self._foot:
+            return True
+        # counts and padding differ from frame to frame
+        return b"\\" not in foot and _shape(foot) == self._shape and self._rules.clean(foot)
+
     def look(self, frame: Frame, texts: Sequence[str]) -> Sequence[Spot]:
         """Judges what stands beside `texts`, those of the frame's deltas; streamed pieces are handed back.
 
-        `blocked` names the rule that ends the answer. Most frames are their predecessor with another text: that is
-        told by comparing bytes.
+        `blocked` names the rule that ends the answer.
         """
         wire = frame.wire
-        if len(texts) == 1 and self._like_the_last(wire, texts[0]):
-            return ()
         data = parse(wire).data if wire[:1] != b"{" else wire
         if not data:
             frame.drop = frame.drop or not self._rules.clean(wire)  # a comment means nothing to anybody
@@ -108,26 +128,6 @@ class Unread:
             self._remember(wire, texts[0])
         return found.spots
 
-    def _like_the_last(self, wire: bytes, text: str) -> bool:
-        """Whether a frame differs from one that was looked at in nothing but its text, which a delta accounts for."""
-        head = self._head
-        if not head or not wire.startswith(head):
-            return False
-        start = len(head)
-        stop = wire.find(b'"', start)
-        if stop <= start:
-            return False
-        if wire[stop - 1] == _BACKSLASH:
-            said = msgspec.json.encode(text)
-            stop = start + len(said) - 2
-            if not wire.startswith(said[1:-1], start):
-                return False
-        foot = wire[stop:]
-        if foot == self._foot:
-            return True
-        # counts and padding differ from frame to frame
-        return b"\\" not in foot and _shape(foot) == self._shape and self._rules.clean(foot)
-
     def _remember(self, wire: bytes, text: str) -> None:
         said = msgspec.json.encode(text)
         if wire.count(said) == 1:
@@ -140,7 +140,7 @@ class Unread:
         texts: list[str] = []
         for holder, place, _, own in strings:
             gather(holder[place], texts, own)
-        if self._rules.clean(BETWEEN.join(texts).encode("utf-8", "replace")):
+        if self._rules.clean(encoded(BETWEEN.join(texts))):
             return False
         walk = Walk(self._rules, self._verdicts)
         for holder, place, path, own in strings:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from headgate.guardrails.patterns import TOO_MANY, RuleSet, Span, View
+from headgate.guardrails.patterns import TOO_MANY, RuleSet, Span, View, encoded
 
 
 class Finding(NamedTuple):
@@ -49,16 +49,17 @@ class Window:
         """More of the text; the findings it settles."""
         if self._text:
             text = self._text + text
-        base = self._base
-        view = View(text, text.encode("utf-8", "replace"), base)
-        stop = self._rules.undecided(view)
-        first = self.decided - base
-        if stop > first:
-            found = self._rules.look(view, self._begin, first, stop)
-            self._slide(text, stop)
-            return self._judge(found) if found else ()
-        self._text = text
-        return ()
+        rules = self._rules
+        data = encoded(text)
+        stop = rules.undecided(text, data)
+        first = self.decided - self._base
+        if stop <= first:
+            self._text = text
+            return ()
+        suspects = rules.suspects(data)
+        found = rules.look(View(text, data, self._base), suspects, self._begin, first, stop) if suspects else ()
+        self._slide(text, stop)
+        return self._judge(found) if found else ()
 
     def pause(self, text: str = "") -> Sequence[Finding]:
         """More of the text, judged as though it ended here. It may go on: a match over the gap is still found."""
@@ -66,12 +67,13 @@ class Window:
             text = self._text + text
         elif not text:
             return ()
-        base = self._base
-        view = View(text, text.encode("utf-8", "replace"), base)
-        first = self.decided - base
-        found = self._rules.look(view, self._begin, first, len(text))
+        rules = self._rules
+        data = encoded(text)
+        first = self.decided - self._base
+        suspects = rules.suspects(data)
+        found = rules.look(View(text, data, self._base), suspects, self._begin, first, len(text)) if suspects else ()
         # where nothing was found, where a match might be under way need not be known exactly
-        self._slide(text, self._rules.undecided(view) if found else max(len(text) - self._rules.longest, first))
+        self._slide(text, rules.undecided(text, data) if found else max(len(text) - rules.longest, first))
         return self._judge(found) if found else ()
 
     def _slide(self, text: str, decided: int) -> None:
@@ -81,7 +83,7 @@ class Window:
         self._base += keep
         self.decided = self._base + decided - keep
 
-    def _judge(self, spans: list[Span]) -> list[Finding]:
+    def _judge(self, spans: Sequence[Span]) -> list[Finding]:
         """Actions for matches in order: exemptions first, then each rule's own; redactions do not overlap."""
         spared = [span for span in self._spared if span.end > spans[0].start]
         spared += [span for span in spans if span.rule.action == "allow" and not span.failed]
