@@ -7,7 +7,7 @@ import json
 import pytest
 
 from headgate.core import errors
-from headgate.core.errors import UPSTREAM_KINDS, UpstreamError
+from headgate.core.errors import UPSTREAM_KINDS, CannotCarry, UpstreamError
 from headgate.dialects.anthropic_messages import ANTHROPIC
 from tests.dialects import anthropic_sdk as sdk
 
@@ -35,6 +35,7 @@ def body(type_: str, message: str = "no", code: str | None = None) -> bytes:
         (402, body("billing_error"), "quota_exhausted"),
         (403, body("permission_error"), "auth_failed"),
         (404, body("not_found_error", "model: claude-1"), "model_gone"),
+        (404, body("not_found_error", "File not found: file_1"), "client_fault"),
         (413, body("invalid_request_error", "too large"), "client_fault"),
         (429, body("rate_limit_error"), "rate_limited"),
         (429, body("rate_limit_error", code="ramp_limit_exceeded"), "rate_limited"),
@@ -159,3 +160,14 @@ def test_our_errors_are_what_the_sdk_expects(error: errors.HeadgateError, type_:
     assert tree["error"]["details"] == {"error_code": error.reason}
     if type_ is not None:
         assert tree["error"]["type"] == type_
+
+
+def test_a_thread_is_refused_in_the_words_that_make_the_sdk_send_the_history_whole() -> None:
+    with pytest.raises(CannotCarry) as caught:
+        ANTHROPIC.read_request(
+            b'{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"thread":{"type":"create"}}',
+            False,
+        )
+    assert caught.value.reason == "cannot_carry"
+    told = json.loads(ANTHROPIC.error_body(caught.value, "call_1"))
+    assert told["error"]["details"] == {"error_code": "thread_unsupported_request"}

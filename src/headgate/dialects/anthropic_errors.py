@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from headgate.core.errors import HeadgateError, UpstreamError
+from headgate.core.errors import CannotCarry, HeadgateError, UpstreamError
 from headgate.core.types import Header, Json, JsonObject, as_object, as_text
 from headgate.dialects.cooling import named, retry_after_s, until_s
 from headgate.dialects.failing import Told, answered, in_band
@@ -49,9 +49,12 @@ _TYPES: Final = {
 
 def error_object(error: HeadgateError, call_id: str | None) -> dict[str, object]:
     """The body of an error answer and of an error event. Our stable code is where SDKs look for Anthropic's own:
-    `error.details.error_code`."""
+    `error.details.error_code`. A thread (history that only Anthropic's servers hold) is refused by Anthropic's own
+    code: the SDK then sends the conversation whole."""
     kind = _TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "api_error")
-    said: dict[str, object] = {"type": kind, "message": error.message, "details": {"error_code": error.reason}}
+    threaded = isinstance(error, CannotCarry) and error.param == "thread"
+    code = "thread_unsupported_request" if threaded else error.reason
+    said: dict[str, object] = {"type": kind, "message": error.message, "details": {"error_code": code}}
     return {"type": "error", "error": said, "request_id": call_id}
 
 
