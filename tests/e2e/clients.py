@@ -121,6 +121,14 @@ def google_sdk(url: str, key: str) -> genai.Client:
     return genai.Client(api_key=key, http_options=options)
 
 
+def decoded(arguments: str) -> Any:
+    """A tool call's arguments; those of an answer that was cut are no JSON."""
+    try:
+        return json.loads(arguments)
+    except ValueError:
+        return arguments
+
+
 class OpenAiTalk(Talk):
     """`openai`: chat completions; streams through the SDK's own accumulator."""
 
@@ -181,7 +189,7 @@ class OpenAiTalk(Talk):
             input=usage and usage.prompt_tokens,
             output=usage and usage.completion_tokens,
             total=usage and usage.total_tokens,
-            calls=[Called(c.id, c.function.name, json.loads(c.function.arguments)) for c in message.tool_calls or ()],
+            calls=[Called(c.id, c.function.name, decoded(c.function.arguments)) for c in message.tool_calls or ()],
             thought=extra.get("reasoning_content") or "",
             signed=any(signed),
             headers=headers,

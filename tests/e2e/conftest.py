@@ -48,6 +48,8 @@ def gateway(
     for vendor, model in SEEN_MODELS.items():
         seen[f"{vendor}-seen"]["models"] = {model: {}}
     accounts = {**providers(vendors.url), **providers(slow_vendors.url, "-slow"), **seen}
+    for fault in test_failover.ACCOUNT_FAULTS:
+        accounts |= providers(vendors.url, f"-{fault}")
     config = {"providers": accounts, "bodies": "full"}
     everything = [*documents(), *test_failover.documents()]
     made = Gateway(tmp_path_factory.mktemp("gateway"), config, everything).start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.e2e.clients import ERRORS, TALKS, Asks, headers_of, status_of
 from tests.e2e.gateway import Gateway, Vendors, fetch
-from tests.e2e.workspace import DEADLINES, MODELS, SMALL, VENDORS, app, route
+from tests.e2e.workspace import DEADLINES, MODELS, SMALL, VENDORS, app, providers, route
 
 TEXT = "The kettle switches itself off when the water boils, which takes three minutes."
 PLAIN = Asks(f"[[say]] {TEXT}")
@@ -64,6 +65,7 @@ CELLS = [
     for sdk, stream, shape in itertools.product(VENDORS, (False, True), BEFORE)
     if shape.only in (None, stream)
 ]
+ACCOUNT_FAULTS = ("f4-quota", "f5-401")
 SILENT = ("f14-hang", "f15-silent", "f16-stall")
 # a whole answer may take five times as long as a first token
 BRIEF = {False: {**DEADLINES, "first_token_s": 0.2}, True: {**DEADLINES, "first_token_s": 0.6, "idle_s": 0.6}}
@@ -105,6 +107,11 @@ def documents() -> list[dict[str, Any]]:
         targets = f"{first}-slow/{after_model(sdk, first, shape)}", f"{first}/{MODELS[first]}"
         brief = BRIEF[True] if shape.fault in SILENT else DEADLINES
         add(f"after-{sdk}-{first}-{shape.fault}", *targets, deadlines=brief)
+    first, second, _ = rotated(0)
+    add("resting", f"{first}/{model_of(first, 4000)}", f"{second}/{MODELS[second]}")
+    for vendor, fault in itertools.product(VENDORS, ACCOUNT_FAULTS):
+        account = f"{vendor}-{fault}"
+        add(f"account-{account}", f"{account}/{model_of(vendor, 5000)}", f"{vendor}/{MODELS[vendor]}")
     return found
 
 
@@ -227,3 +234,60 @@ def test_where_all_are_down_the_sdk_asks_once(
     assert record["call"]["outcome"] == "failed"
     assert [attempt["error"] for attempt in record["attempts"]] == ["server_error"] * 3
     assert [attempt["provider"] for attempt in record["attempts"]] == list(rotated(number))
+
+
+@pytest.fixture(scope="module")
+def plain_gateway(vendors: Vendors, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """One account at each vendor, no workspace of apps."""
+    made = Gateway(tmp_path_factory.mktemp("plain"), {"providers": providers(vendors.url)}).start()
+    yield made
+    made.stop()
+
+
+@pytest.mark.parametrize(
+    ("sdk", "model", "then"),
+    [
+        ("openai", "gpt-5-nano", "anthropic"),
+        ("anthropic", "claude-haiku-4-5", "openai"),
+        ("google", "gemini-2.5-flash-lite", "openai"),
+    ],
+)
+def test_a_model_asked_by_name_has_peers(
+    plain_gateway: Gateway, vendors: Vendors, sdk: str, model: str, then: str
+) -> None:
+    with vendors.failing("f1-503", sdk, model=model):
+        got = TALKS[sdk](plain_gateway, model, PLAIN).ask(False)
+    assert (got.text, got.headers["x-headgate-provider"]) == (TEXT, then)
+    record = plain_gateway.record(got.call_id)
+    assert [attempt["provider"] for attempt in record["attempts"]] == [sdk, then]
+    assert record["call"]["app"] is None
+
+
+def test_a_target_that_just_failed_is_not_asked_first_again(gateway: Gateway, vendors: Vendors) -> None:
+    first, second, _ = rotated(0)
+    with vendors.failing("f2-seconds", first, model=model_of(first, 4000)):
+        TALKS["openai"](gateway, "resting", PLAIN).ask(False)
+    got = TALKS["openai"](gateway, "resting", PLAIN).ask(False)
+    record = gateway.record(got.call_id)
+    assert [attempt["provider"] for attempt in record["attempts"]] == [second]
+    (skip,) = record["skipped"]
+    assert (skip["provider"], skip["model"]) == (first, model_of(first, 4000))
+    assert "rate_limited" in skip["why"]
+    assert any("rate_limited" in line for line in record["explanation"])
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize(("fault", "error"), [("f4-quota", "quota_exhausted"), ("f5-401", "auth_failed")])
+def test_an_account_in_trouble_is_left_alone_as_a_whole(
+    gateway: Gateway, vendors: Vendors, vendor: str, fault: str, error: str
+) -> None:
+    account = f"{vendor}-{fault}"
+    with vendors.failing(fault, vendor, model=model_of(vendor, 5000)):
+        got = TALKS["anthropic"](gateway, f"account-{account}", PLAIN).ask(True)
+        assert vendors.state()["answered"] == 2
+        again = TALKS["anthropic"](gateway, f"account-{account}", PLAIN).ask(True)
+        assert vendors.state()["answered"] == 3
+    assert got.text == again.text == TEXT
+    record = gateway.record(got.call_id)
+    assert [attempt["error"] for attempt in record["attempts"]] == [error, None]
+    assert [attempt["error"] for attempt in gateway.record(again.call_id)["attempts"]] == [None]

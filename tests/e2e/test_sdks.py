@@ -13,8 +13,10 @@ from typing import Any
 import anthropic
 import jsonschema_rs
 import openai
+import pydantic
 import pytest
 from google import genai
+from google.genai import types as gt
 
 from tests.e2e.clients import TALKS, Asks, Got, anthropic_sdk, google_sdk, openai_sdk
 from tests.e2e.gateway import Gateway
@@ -232,3 +234,60 @@ def test_async_clients_share_the_gateway(gateway: Gateway) -> None:
             await three.aio.aclose()
 
     run(talk())
+
+
+class Person(pydantic.BaseModel):
+    name: str
+    age: int
+
+
+@pytest.mark.parametrize("provider", VENDORS)
+def test_typed_answers_as_each_sdk_offers_them(gateway: Gateway, provider: str) -> None:
+    model, said = f"to-{provider}", "Ada Lovelace was 36"
+    one = openai_sdk(gateway.url, gateway.key).chat.completions.parse(
+        model=model, messages=[{"role": "user", "content": said}], response_format=Person
+    )
+    assert isinstance(one.choices[0].message.parsed, Person)
+    two = anthropic_sdk(gateway.url, gateway.key).messages.parse(
+        model=model, max_tokens=300, messages=[{"role": "user", "content": said}], output_format=Person
+    )
+    assert isinstance(two.parsed_output, Person)
+    config = gt.GenerateContentConfig(response_mime_type="application/json", response_schema=Person)
+    three = google_sdk(gateway.url, gateway.key).models.generate_content(model=model, contents=said, config=config)
+    assert isinstance(three.parsed, Person)
+
+
+@pytest.mark.parametrize("provider", VENDORS)
+def test_functions_that_the_google_sdk_calls_by_itself(gateway: Gateway, provider: str) -> None:
+    asked: list[str] = []
+
+    def get_weather(city: str) -> str:
+        """The weather of a city."""
+        asked.append(city)
+        return "sunny"
+
+    got = google_sdk(gateway.url, gateway.key).models.generate_content(
+        model=f"to-{provider}", contents="weather in Oslo", config=gt.GenerateContentConfig(tools=[get_weather])
+    )
+    assert "sunny" in (got.text or "")
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("provider", ["openai", "google"])
+def test_functions_that_the_anthropic_sdk_calls_by_itself(gateway: Gateway, provider: str) -> None:
+    asked: list[str] = []
+
+    @anthropic.beta_tool
+    def get_weather(city: str) -> str:
+        """The weather of a city."""
+        asked.append(city)
+        return "sunny"
+
+    # this SDK would have the history held by Anthropic's servers; told that nobody can, it sends it whole
+    runner = anthropic_sdk(gateway.url, gateway.key).beta.messages.tool_runner(
+        model=f"to-{provider}", max_tokens=300, tools=[get_weather],
+        messages=[{"role": "user", "content": "weather in Oslo"}],
+    )  # fmt: skip
+    final: Any = runner.until_done()
+    assert "sunny" in final.content[-1].text
+    assert len(asked) == 1

@@ -77,6 +77,6 @@ def documents() -> list[dict[str, Any]]:
             route(f"slow-{vendor}", f"{vendor}-slow/{MODELS[vendor]}"),
             app(f"slow-{vendor}", f"slow-{vendor}"),
             app(f"kettle-{vendor}", f"to-{vendor}", prompt="kettle@1.2.0"),
-            app(f"guarded-{vendor}", f"to-{vendor}", guardrail="strict@1.0.0"),
+            {**app(f"guarded-{vendor}", f"to-{vendor}", guardrail="strict@1.0.0"), "bodies": "full"},
         ]
     return found
