@@ -144,7 +144,11 @@ class JsonChannel:
     def feed(self, text: str) -> Sequence[Finding]:
         """See Channel."""
         self.total += len(text)
-        findings = self._take(self._lexer.feed(text))
+        value = self._value
+        if value is not None and self._lexer.goes_on(text):  # most chunks are more of a string
+            findings = value.go_on(text, self.edits)
+        else:
+            findings = self._take(self._lexer.feed(text))
         self.cleared = max(self.cleared, self._decided())
         return findings
 
@@ -200,7 +204,7 @@ class _Value:
         self._start = start
         self._string = opening.kind == OPEN_STRING
         self._loose = opening.kind == OPEN_LOOSE
-        self._window = Prose(Window(rules), 0) if self._loose else Window(rules)
+        self._window: Window | Prose = Window(rules)
         self._starts: list[int] = []
         self._places: list[tuple[int, bool]] = []  # raw place of each run, and whether it is an escape sequence
         self._said: list[str] = []
@@ -223,10 +227,22 @@ class _Value:
         if not self._string and (stripped := run.text.rstrip()):
             self._tail = run.start + len(stripped)
 
+    def go_on(self, text: str, edits: list[Edit]) -> list[Finding]:
+        """Findings in more of a string's raw text, in which no escape begins."""
+        if not self._places or self._places[-1][1]:
+            self._starts.append(self._size)
+            self._places.append((self._end, False))
+        self._size += len(text)
+        self._end += len(text)
+        findings = self._window.feed(text)
+        return self._settle(findings, edits) if findings else []
+
     def judge(self, edits: list[Edit]) -> list[Finding]:
         """Findings in what was added."""
         text = "".join(self._said)
         self._said.clear()
+        if self._loose and "\\" in text and isinstance(self._window, Window):
+            self._window = Prose(self._window, self._size - len(text))
         if not self._kept_whole():
             self._quote(edits)
         return self._settle(self._window.feed(text), edits) if text else []

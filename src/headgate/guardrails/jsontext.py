@@ -68,6 +68,13 @@ class JsonText:
         """The tokens of more raw text."""
         return self._cut(self._rest + raw if self._rest else raw, False)
 
+    def goes_on(self, raw: str) -> bool:
+        """Takes more raw text where it is nothing but more of the open string, character by character."""
+        if not self._string or self._rest or '"' in raw or "\\" in raw:
+            return False
+        self.at += len(raw)
+        return True
+
     def end(self) -> list[Token]:
         """The text is over: what was unfinished, and the close of what was open."""
         tokens = self._cut(self._rest, True)
