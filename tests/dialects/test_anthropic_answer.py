@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from headgate.core.chat import (
@@ -270,3 +272,15 @@ def test_sizes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         for _ in range(17):
             stream.feed(b"x" * 1024 * 1024)
     assert caught.value.kind == "response_too_large"
+
+
+def test_blocks_that_only_this_vendor_has_are_told_apart() -> None:
+    blocks = [{"type": "text", "text": "hi"}, {"type": "web_search_tool_result", "tool_use_id": "a", "content": []}]
+    tree = {"type": "message", "id": "m", "model": "c", "stop_reason": "end_turn"}
+    for content, unsaid in ((blocks, "answer.blocks"), (blocks[:1], None)):
+        reader = ANTHROPIC.reader(False, True)
+        reader.feed(json.dumps({**tree, "content": content}).encode())
+        assert [frame.unsaid for frame in reader.end()] == [unsaid]
+    started = {"type": "content_block_start", "index": 1, "content_block": blocks[1]}
+    [frame] = ANTHROPIC.reader(True, True).feed(f"event: x\ndata: {json.dumps(started)}\n\n".encode())
+    assert (frame.unsaid, frame.content) == ("answer.blocks", True)

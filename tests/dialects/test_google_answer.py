@@ -371,3 +371,33 @@ def test_an_error_inside_an_answer_is_the_providers(error: Any, kind: str) -> No
         with pytest.raises(UpstreamError) as caught:
             read()
         assert caught.value.kind == kind
+
+
+def test_code_that_was_run_and_what_it_printed_are_text_that_guardrails_see() -> None:
+    parts = [
+        {"text": "Look: "},
+        {"executableCode": {"language": "PYTHON", "code": "print('secret')"}, "thoughtSignature": "c2ln"},
+        {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "secret"}, "thought": True},
+    ]
+    body = json.dumps({"candidates": [{"content": {"parts": parts}, "finishReason": "STOP", "index": 0}]}).encode()
+    reader = GOOGLE.reader(False, True)
+    reader.feed(body)
+    [frame] = reader.end()
+    texts = [delta for delta in frame.deltas if isinstance(delta, TextDelta)]
+    assert [delta.text for delta in texts] == ["Look: ", "print('secret')", "secret"]
+    assert frame.unsaid is None
+    for delta in texts:
+        delta.text = delta.text.replace("secret", "*")
+    patched = GOOGLE.patch(frame)
+    assert b"secret" not in patched
+    told = json.loads(patched)["candidates"][0]["content"]["parts"]
+    assert told[1]["executableCode"] == {"language": "PYTHON", "code": "print('*')"}
+    assert told[2]["codeExecutionResult"]["output"] == "*"
+    assert told[1]["thoughtSignature"] == "c2ln"
+
+
+def test_media_in_an_answer_are_told_apart_from_what_deltas_say() -> None:
+    part = {"inlineData": {"mimeType": "image/png", "data": "AA=="}}
+    body = json.dumps({"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}]}).encode()
+    frames = read_stream(b"data: " + body + b"\n\n")
+    assert [frame.unsaid for frame in frames if frame.content] == ["answer.media"]

@@ -166,3 +166,20 @@ def test_our_own_limit_reads_back_with_its_delay() -> None:
     error = GOOGLE.read_error(429, [], data)
     assert (error.kind, error.cool_s) == ("rate_limited", 2.25)
     assert b"call_id" not in data
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [
+        (403, "CachedContent not found (or permission denied)", "client_fault"),
+        (404, "Requested cached content was not found.", "client_fault"),
+        (403, "You do not have permission to access the File abc or it may not exist.", "client_fault"),
+        (404, "models/gemini-9 is not found for API version v1beta", "model_gone"),
+        (403, "Your API key was reported as leaked.", "auth_failed"),
+    ],
+)
+def test_a_thing_of_the_callers_that_is_missing_says_nothing_of_model_or_account(
+    status: int, message: str, kind: str
+) -> None:
+    data = json.dumps({"error": {"code": status, "message": message, "status": "NOT_FOUND"}}).encode()
+    assert GOOGLE.read_error(status, [], data).kind == kind

@@ -107,6 +107,21 @@ def test_any_target_is_answered_in_the_client_s_dialect(dialect: str, target: st
     run(talk())
 
 
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize("dialect", ["openai", "google"])
+def test_what_no_delta_says_is_named_where_the_answer_is_translated(dialect: str, streamed: bool) -> None:
+    async def talk() -> None:
+        parts = [{"text": "hi"}, {"inlineData": {"mimeType": "image/png", "data": "AA=="}}]
+        body = json.dumps({"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}]}).encode()
+        wire = b"data: " + body + b"\n\n" if streamed else body
+        paths = PATHS if streamed else WHOLE_PATHS
+        async with gateway(scripted("google", [passed("google", wire, stream=streamed)])) as here:
+            _, headers, _ = await here.ask(paths[dialect], request(dialect, streamed))
+        assert headers.get("x-headgate-dropped") == (None if dialect == "google" else "answer.media")
+
+    run(talk())
+
+
 @pytest.mark.parametrize("dialect", NAMES)
 def test_nothing_goes_out_before_content_and_the_end_waits_for_the_record(dialect: str) -> None:
     before, content, sealed = asyncio.Event(), asyncio.Event(), asyncio.Event()

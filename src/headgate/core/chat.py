@@ -210,6 +210,7 @@ class Frame(msgspec.Struct, gc=False):
     `drop` is set on frames that only exist because we asked for them (a usage frame). `open_block` is the content
     block left open after this unit, where the dialect has numbered blocks (Anthropic). `content` is True where the
     unit shows the client something (text, refusal, reasoning, a tool call), or ends the answer as a refusal.
+    `unsaid` names what it shows that no delta says, and that is lost where the answer is translated.
     """
 
     wire: bytes
@@ -219,6 +220,7 @@ class Frame(msgspec.Struct, gc=False):
     drop: bool = False
     content: bool = False
     open_block: int | None = None
+    unsaid: str | None = None
 
 
 class Batch(msgspec.Struct, gc=False):

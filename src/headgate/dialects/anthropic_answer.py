@@ -33,6 +33,8 @@ from headgate.dialects.whole import WholeBody
 from headgate.wire.sse import Event, SseParser, parse
 
 MESSAGE_STOP: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+_SAID: Final = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
+_UNSAID: Final = "answer.blocks"  # of types that only this vendor has
 _EMPTY_INPUTS: Final = (b"", b"{}", b"null")
 
 
@@ -229,6 +231,7 @@ class StreamReader:
                     self._args = True
                     frame.deltas.append(ToolArgs(self._blocks.tools[got.index], given.decode()))
                 frame.content = bool(frame.deltas) or block.type not in ("text", "thinking")
+                frame.unsaid = None if block.type in _SAID else _UNSAID
             case "content_block_stop":
                 number = self._blocks.tools.get(got.index)
                 if number is not None and not self._args:
@@ -281,7 +284,8 @@ class WholeReader(WholeBody):
         deltas.append(finish(got.stop_reason, got.stop_sequence))
         if got.usage is not None:
             deltas.append(UsageCount().told(got.usage, final=True))
-        return [Frame(body, deltas, last=True, content=True)]
+        unsaid = None if all(block.type in _SAID for block in got.content) else _UNSAID
+        return [Frame(body, deltas, last=True, content=True, unsaid=unsaid)]
 
 
 def whole_block(blocks: BlockCount, index: int, block: GotBlock) -> list[Delta]:

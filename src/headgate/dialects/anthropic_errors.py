@@ -23,6 +23,8 @@ _MONEY_WORDS: Final = ("specified api usage limits", "credit balance is too low"
 _TOO_LONG_WORDS: Final = (
     "prompt is too long", "exceed context limit", "context window", "input is too long", "too many total text bytes",
 )  # fmt: skip
+# things of the caller's that a request names: that one is missing says nothing of the model
+_THINGS: Final = ("file not found", "container not found", "skill not found")
 _BY_TYPE: Final = {
     "billing_error": "quota_exhausted",
     "authentication_error": "auth_failed",
@@ -101,6 +103,8 @@ def _kind(status: int, detail: JsonObject | None) -> str:
     if type_ in ("", "invalid_request_error") and status in (0, 400, 413):
         if any(words in text for words in _TOO_LONG_WORDS):
             return "context_too_long"
+        return "client_fault"
+    if status == 404 and any(words in text for words in _THINGS):
         return "client_fault"
     found = _BY_STATUS.get(status) or _BY_TYPE.get(type_)
     if found is not None:

@@ -27,6 +27,7 @@ from headgate.dialects.base import AnswerMeta
 from headgate.dialects.foreign import Foreign, wrap_foreign
 
 INVALID_JSON: Final = "INVALID_JSON"  # the vendor's documented wrapper for tool input that is not JSON
+_LOOK_ALWAYS: Final = 4096  # characters
 _object_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -51,14 +52,29 @@ class Sink(Protocol):
 
 
 class _Call(msgspec.Struct):
-    """A tool call and the JSON text of its arguments so far."""
+    """A tool call and the JSON text of its arguments so far. `look` is the size from which it is worth looking at
+    whether they are whole: long arguments are looked at again once they have doubled, which keeps the work linear."""
 
     start: ToolStart
     args: list[str] = []
+    size: int = 0
+    look: int = 0
+
+    def add(self, text: str) -> None:
+        """More of the arguments."""
+        self.args.append(text)
+        self.size += len(text)
 
     def whole(self) -> bool:
-        """Whether the arguments are a whole JSON object."""
-        return is_object("".join(self.args))
+        """Whether the arguments are a whole JSON object, as far as that was looked at."""
+        if self.size < self.look or not self.args or not self.args[-1].rstrip().endswith("}"):
+            return False
+        text = "".join(self.args)
+        self.args[:] = [text]
+        if is_object(text):
+            return True
+        self.look = self.size * 2 if self.size > _LOOK_ALWAYS else 0
+        return False
 
 
 def is_object(text: str) -> bool:
@@ -174,6 +190,10 @@ class Walk:
         """Whether the open block is a tool call whose arguments are not whole."""
         return self._call is not None and not self._call.whole()
 
+    def half_a_call(self) -> bool:
+        """The same, looked at closely: asked once, at the end."""
+        return self._call is not None and not is_object("".join(self._call.args))
+
     def _open(self, kind: str, block: dict[str, object]) -> None:
         self.close()
         self._kind, self._signed = kind, False
@@ -208,7 +228,7 @@ class Walk:
         self._sink.more({"type": "signature_delta", "signature": foreign.signature if own else wrap_foreign(foreign)})
 
     def _start(self, call: _Call) -> None:
-        if self.cut_call():
+        if self._queue or self.cut_call():
             self._queue.append(call)
             return
         self.close()
@@ -229,7 +249,7 @@ class Walk:
     def _args(self, delta: ToolArgs) -> None:
         call = self._call
         if call is not None and call.start.index == delta.index:
-            call.args.append(delta.text)
+            call.add(delta.text)
             self._sink.more({"type": "input_json_delta", "partial_json": delta.text})
             while self._queue and self._call is not None and self._call.whole():
                 following = self._queue.pop(0)
@@ -239,4 +259,4 @@ class Walk:
             return
         for waiting in self._queue:
             if waiting.start.index == delta.index:
-                waiting.args.append(delta.text)
+                waiting.add(delta.text)

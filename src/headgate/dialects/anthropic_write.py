@@ -179,7 +179,7 @@ class WholeWriter:
         """See `AnswerWriter.cut`."""
         if error is not None:
             return msgspec.json.encode(error_object(error, self._meta.call_id))
-        unfinished = self._walk.cut_call()
+        unfinished = self._walk.half_a_call()
         self._walk.close(flush=False)
         if unfinished:
             self._content.blocks.pop()  # half a call must never be executed

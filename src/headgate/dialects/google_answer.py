@@ -41,6 +41,7 @@ from headgate.dialects.whole import WholeBody
 from headgate.wire.sse import EVENT_BYTES_MAX, Event, SseParser, parse
 
 CHOICES_MAX: Final = 128
+_UNSAID: Final = "answer.media"
 _UNSPECIFIED: Final = "FINISH_REASON_UNSPECIFIED"
 _decode: Final[Callable[[bytes], Said]] = said_decoder.decode
 
@@ -140,7 +141,14 @@ class _Answer:
                 deltas.append(TextDelta(text, index))
         if part.signature is not None:
             _close(state)
-        if text or len(part.media) or len(part.code) or len(part.code_result):
+        shown = part.code is not None or part.ran is not None
+        if shown:
+            _close(state)
+            deltas += [TextDelta(said, index) for said in (_code(part), _printed(part)) if said]
+        if len(part.media):
+            frame.unsaid = _UNSAID
+            shown = True
+        if text or shown:
             frame.content = True
 
     def _call(self, call: SaidCall, signature: str | None, index: int, state: _Candidate, deltas: list[Delta]) -> None:
@@ -168,6 +176,16 @@ class _Answer:
         elif reason == "refusal":
             frame.content = True
         frame.deltas.append(Finish(reason, raw, index))
+
+
+def _code(part: SaidPart) -> str:
+    """Code that the model had run: text of the answer like any other, so that guardrails see it."""
+    return "" if part.code is None else part.code.code or ""
+
+
+def _printed(part: SaidPart) -> str:
+    """What that code printed."""
+    return "" if part.ran is None else part.ran.output or ""
 
 
 def _close(state: _Candidate) -> None:

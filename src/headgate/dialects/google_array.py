@@ -11,7 +11,7 @@ from headgate.wire.sse import EVENT_BYTES_MAX, SseParser
 _OPEN: Final = ord("{")
 _CLOSE: Final = ord("}")
 _QUOTE: Final = b'"'
-_BACKSLASH: Final = b"\\"
+_BACKSLASH: Final = ord("\\")
 
 
 class ArraySplitter:
@@ -21,7 +21,7 @@ class ArraySplitter:
     __slots__ = ("_buffer", "_depth", "_in_text", "_limit", "_scan", "_start")
 
     def __init__(self, limit: int = EVENT_BYTES_MAX) -> None:
-        self._buffer = b""
+        self._buffer = bytearray()
         self._scan = 0
         self._start = 0
         self._depth = 0
@@ -49,7 +49,7 @@ class ArraySplitter:
 
     def end(self) -> bytes:
         """An unfinished element; empty where there is none."""
-        return self._buffer[self._start :] if self._depth else b""
+        return bytes(self._buffer[self._start :]) if self._depth else b""
 
     def _outside(self, stop: int, elements: list[bytes]) -> None:
         """Looks at structure between two strings."""
@@ -63,19 +63,19 @@ class ArraySplitter:
             elif byte == _CLOSE and self._depth:
                 self._depth -= 1
                 if self._depth == 0:
-                    elements.append(buffer[self._start : at + 1])
+                    elements.append(bytes(buffer[self._start : at + 1]))
 
     def _escaped(self, quote: int) -> bool:
         """True where an odd number of backslashes stands before the quote."""
         at = quote
-        while at > self._start and self._buffer[at - 1 : at] == _BACKSLASH:
+        while at > self._start and self._buffer[at - 1] == _BACKSLASH:
             at -= 1
         return (quote - at) % 2 == 1
 
     def _forget(self) -> None:
         """Drops what is done with."""
         done = self._start if self._depth else self._scan
-        self._buffer = self._buffer[done:]
+        del self._buffer[:done]
         self._scan -= done
         self._start = 0
         if len(self._buffer) > self._limit:

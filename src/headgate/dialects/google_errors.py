@@ -49,6 +49,8 @@ _AUTH_REASONS: Final = frozenset({
 _AUTH_WORDS: Final = ("api key not valid", "api key expired", "api key not found", "enable billing")
 # the account may not ask from where we are: no fault of the caller's, and another vendor may answer
 _PLACE_WORDS: Final = ("user location is not supported", "not available in your country")
+# things of the caller's that a request names: that one is missing says nothing of the model or the account
+_THINGS: Final = ("cachedcontent", "cached content", "access the file", "file not found")
 _LONG_WORDS: Final = ("exceeds the maximum number of tokens", "input context is too long", "payload size exceeds")
 _MONEY_WORDS: Final = ("spending cap", "spend cap", "credits are depleted", "billing account", "limit: 0")
 
@@ -138,6 +140,8 @@ def _kind(status: int, said: _Said) -> str:
     if status >= 500:
         busy = status in (503, 529) or said.word == "UNAVAILABLE"
         return "overloaded" if busy else "server_error"
+    if status in (403, 404) and any(word in lower for word in _THINGS):
+        return "client_fault"
     if status in (401, 403) or said.reason in _AUTH_REASONS or any(word in lower for word in _AUTH_WORDS):
         return "auth_failed"
     if any(word in lower for word in _PLACE_WORDS):

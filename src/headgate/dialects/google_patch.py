@@ -64,11 +64,15 @@ def _patch_part(part: JsonObject, texts: Iterator[str]) -> None:
     if part.get("thought"):
         if part.get("text") or signed:
             part["text"] = next(texts)
-        return
-    if signed:
-        next(texts)  # the signature alone: it has no text
-    if part.get("text"):
-        part["text"] = next(texts)
+    else:
+        if signed:
+            next(texts)  # the signature alone: it has no text
+        if part.get("text"):
+            part["text"] = next(texts)
+    for name, field in (("executableCode", "code"), ("codeExecutionResult", "output")):
+        told = as_object(part.get(name))
+        if told is not None and told.get(field):
+            told[field] = next(texts)
 
 
 def _arguments(said: str) -> Json:

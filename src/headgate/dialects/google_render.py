@@ -52,15 +52,45 @@ class _Call:
 
 
 class _Choice:
-    """One answer being written. `parts` are those not yet sent."""
+    """One answer being written, as far as it is not sent yet."""
 
-    __slots__ = ("calls", "finish", "parts", "signed")
+    __slots__ = ("_parts", "_pieces", "_thinking", "calls", "finish", "signed")
 
     def __init__(self) -> None:
-        self.parts: list[JsonObject] = []
+        self._parts: list[JsonObject] = []
+        self._pieces: list[str] = []  # of the text of the last part, where it may go on
+        self._thinking = False
         self.calls: dict[int, _Call] = {}
         self.finish: Finish | None = None
         self.signed = False
+
+    def say(self, text: str, thinking: bool) -> None:
+        """More text, or more thinking."""
+        if not self._pieces or self._thinking is not thinking:
+            self.put({"text": "", "thought": True} if thinking else {"text": ""})
+            self._thinking = thinking
+        self._pieces.append(text)
+
+    def sign(self, signature: str) -> None:
+        """The thinking is complete."""
+        self._settle()
+        self._parts[-1]["thoughtSignature"] = signature
+
+    def put(self, part: JsonObject) -> None:
+        """A whole part."""
+        self._settle()
+        self._parts.append(part)
+
+    def taken(self) -> list[JsonObject]:
+        """The parts since the last time."""
+        self._settle()
+        parts, self._parts = self._parts, []
+        return parts
+
+    def _settle(self) -> None:
+        if self._pieces:
+            self._parts[-1]["text"] = "".join(self._pieces)
+            self._pieces.clear()
 
 
 class _Answer:
@@ -78,7 +108,7 @@ class _Answer:
         for delta in deltas:
             if isinstance(delta, TextDelta | RefusalDelta):
                 if delta.text:
-                    _add_text(self._closed(delta.choice).parts, delta.text)
+                    self._closed(delta.choice).say(delta.text, False)
             elif isinstance(delta, ReasoningDelta):
                 self._reason(delta)
             elif isinstance(delta, ToolStart):
@@ -103,14 +133,14 @@ class _Answer:
         """Every choice ended by the policy. What was not sent yet stays in, calls left open do not."""
         numbers = sorted(self.choices) or [0]
         return [
-            _candidate(number, self.choices[number].parts if number in self.choices else [], POLICY_FINISH)
+            _candidate(number, self.choices[number].taken() if number in self.choices else [], POLICY_FINISH)
             for number in numbers
         ]
 
     def final_candidates(self) -> list[Json]:
         """Every choice with its remaining parts and its finish reason."""
         return [
-            _candidate(number, self._closed(number).parts or [{"text": ""}], _word(choice.finish))
+            _candidate(number, self._closed(number).taken() or [{"text": ""}], _word(choice.finish))
             for number, choice in sorted(self.choices.items())
         ]
 
@@ -125,7 +155,8 @@ class _Answer:
         choice = self._choice(number)
         if choice.calls:
             calls, choice.calls = choice.calls, {}
-            choice.parts.extend(self._call(calls[index], choice) for index in sorted(calls))
+            for index in sorted(calls):
+                choice.put(self._call(calls[index], choice))
         return choice
 
     def _call(self, call: _Call, choice: _Choice) -> JsonObject:
@@ -143,24 +174,14 @@ class _Answer:
         return signature if self._origin == NAME else wrap_foreign(Foreign(self._origin, signature))
 
     def _reason(self, delta: ReasoningDelta) -> None:
-        parts = self._closed(delta.choice).parts
+        choice = self._closed(delta.choice)
         if delta.redacted is not None:
             wrapped = wrap_foreign(Foreign(self._origin, redacted=delta.redacted))
-            parts.append({"text": "", "thought": True, "thoughtSignature": wrapped})
+            choice.put({"text": "", "thought": True, "thoughtSignature": wrapped})
         if delta.text or delta.signature is not None:
-            if not (parts and "thought" in parts[-1] and "thoughtSignature" not in parts[-1]):
-                parts.append({"text": "", "thought": True})
-            part = parts[-1]
-            part["text"] = f"{part['text']}{delta.text}"
+            choice.say(delta.text, True)
             if delta.signature is not None:
-                part["thoughtSignature"] = self._signature(delta.signature)
-
-
-def _add_text(parts: list[JsonObject], text: str) -> None:
-    if parts and parts[-1].keys() == {"text"}:
-        parts[-1]["text"] = f"{parts[-1]['text']}{text}"
-    else:
-        parts.append({"text": text})
+                choice.sign(self._signature(delta.signature))
 
 
 def _word(finish: Finish | None) -> str | None:
@@ -223,9 +244,9 @@ class StreamWriter:
         answer.add(deltas)
         candidates: list[Json] = []
         for number, choice in answer.choices.items():
-            if choice.parts:
-                candidates.append(_candidate(number, choice.parts, None))
-                choice.parts = []
+            parts = choice.taken()
+            if parts:
+                candidates.append(_candidate(number, parts, None))
         return _event(answer.response(candidates)) if candidates else b""
 
     def end(self) -> bytes:

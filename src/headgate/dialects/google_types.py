@@ -61,16 +61,28 @@ class SaidCall(msgspec.Struct, gc=False):
     args: msgspec.Raw = msgspec.Raw()
 
 
+class SaidCode(msgspec.Struct, gc=False):
+    """Code that the model had run."""
+
+    code: str | None = None
+
+
+class SaidOutput(msgspec.Struct, gc=False):
+    """What that code printed."""
+
+    output: str | None = None
+
+
 class SaidPart(msgspec.Struct):
-    """One part of an answer. `media` and the code fields only tell that something is shown."""
+    """One part of an answer. `media` only tells that something is shown."""
 
     text: str | None = None
     thought: bool | None = None
     signature: str | None = msgspec.field(default=None, name="thoughtSignature")
     call: SaidCall | None = msgspec.field(default=None, name="functionCall")
     media: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="inlineData")
-    code: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="executableCode")
-    code_result: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="codeExecutionResult")
+    code: SaidCode | None = msgspec.field(default=None, name="executableCode")
+    ran: SaidOutput | None = msgspec.field(default=None, name="codeExecutionResult")
 
 
 class SaidContent(msgspec.Struct):

@@ -210,6 +210,21 @@ class StreamWriter:
         return {"tool_calls": [{"index": delta.index, "function": {"arguments": delta.text}}]}
 
 
+class _Block:
+    """One block of reasoning being put together."""
+
+    __slots__ = ("pieces", "redacted", "signature")
+
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+        self.signature: str | None = None
+        self.redacted: str | None = None
+
+    def whole(self, number: int) -> ReasoningDelta:
+        """All of it."""
+        return ReasoningDelta("".join(self.pieces), 0, number, self.signature, self.redacted)
+
+
 class _WholeChoice:
     """One answer being put together."""
 
@@ -219,7 +234,7 @@ class _WholeChoice:
         self.text: list[str] = []
         self.refusal: list[str] = []
         self.reasoning: list[str] = []
-        self.blocks: dict[int, ReasoningDelta] = {}
+        self.blocks: dict[int, _Block] = {}
         self.calls: dict[int, tuple[ToolStart, list[str]]] = {}
         self.finish: str | None = None
 
@@ -238,11 +253,10 @@ class _WholeChoice:
                 self.finish = FINISH_BACK[reason]
             case ReasoningDelta():
                 self.reasoning.append(delta.text)
-                before = self.blocks.get(delta.block)
-                self.blocks[delta.block] = delta if before is None else ReasoningDelta(
-                    before.text + delta.text, delta.choice, delta.block,
-                    delta.signature or before.signature, delta.redacted or before.redacted,
-                )  # fmt: skip
+                block = self.blocks.setdefault(delta.block, _Block())
+                block.pieces.append(delta.text)
+                block.signature = delta.signature or block.signature
+                block.redacted = delta.redacted or block.redacted
 
     def message(self, origin: str) -> dict[str, object]:
         """`message` of the choice."""
@@ -255,7 +269,7 @@ class _WholeChoice:
             said["tool_calls"] = [_whole_call(start, pieces, origin) for start, pieces in self.calls.values()]
         if self.blocks:
             said["reasoning_content"] = "".join(self.reasoning)
-            said["headgate_reasoning"] = [reasoning_block(block, origin) for block in self.blocks.values()]
+            said["headgate_reasoning"] = [reasoning_block(block.whole(at), origin) for at, block in self.blocks.items()]
         return said
 
 

@@ -100,6 +100,8 @@ class ClientReply:
             deltas: list[Delta] = []
             for frame in frames:
                 deltas.extend(frame.deltas)
+                if frame.unsaid is not None and frame.unsaid not in self._call.record.dropped:
+                    self._call.record.dropped.append(frame.unsaid)
             return self._writer.write(deltas)
         parts: list[bytes] = []
         for frame in frames:
@@ -115,12 +117,13 @@ class ClientReply:
 
     def _restart(self, passed: Passed) -> None:
         self._attempt = passed.attempt
-        self._held.clear()
-        self._held_bytes = 0
-        self._tail.clear()
-        self._begin = None
-        self._open_block = None
-        self._content = False
+        if self._held or self._tail or self._begin is not None:
+            self._held.clear()
+            self._held_bytes = 0
+            self._tail.clear()
+            self._begin = None
+            self._open_block = None
+            self._content = False
         foreign = passed.dialect != self._surface.dialect
         self._writer = self._dialect.writer(self._call.record.stream, self._meta()) if foreign else None
 
