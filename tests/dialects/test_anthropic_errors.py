@@ -163,11 +163,9 @@ def test_our_errors_are_what_the_sdk_expects(error: errors.HeadgateError, type_:
 
 
 def test_a_thread_is_refused_in_the_words_that_make_the_sdk_send_the_history_whole() -> None:
+    ask = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "thread": {"type": "create"}}
     with pytest.raises(CannotCarry) as caught:
-        ANTHROPIC.read_request(
-            b'{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"thread":{"type":"create"}}',
-            False,
-        )
+        ANTHROPIC.read_request(json.dumps(ask).encode(), False)
     assert caught.value.reason == "cannot_carry"
     told = json.loads(ANTHROPIC.error_body(caught.value, "call_1"))
     assert told["error"]["details"] == {"error_code": "thread_unsupported_request"}
