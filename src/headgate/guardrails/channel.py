@@ -181,7 +181,7 @@ class JsonChannel:
                     value.add(token)
             elif token.kind == CLOSE:
                 if value is not None:
-                    findings += value.close(self.edits)
+                    findings += value.pause(self.edits)
                 value = None
             else:
                 value = _Value(self._rules, token)
@@ -239,23 +239,29 @@ class _Value:
 
     def judge(self, edits: list[Edit]) -> list[Finding]:
         """Findings in what was added."""
-        text = "".join(self._said)
-        self._said.clear()
-        if self._loose and "\\" in text and isinstance(self._window, Window):
-            self._window = Prose(self._window, self._size - len(text))
+        text = self._added()
         if not self._kept_whole():
             self._quote(edits)
-        return self._settle(self._window.feed(text), edits) if text else []
+        findings = self._window.feed(text) if text else ()
+        return self._settle(findings, edits) if findings else []
 
     def pause(self, edits: list[Edit]) -> list[Finding]:
         """Findings as though the value ended here."""
-        findings = self._settle(self._window.pause(), edits)
+        if not self._kept_whole():
+            self._quote(edits)
+        findings = self._window.pause(self._added())
+        settled = self._settle(findings, edits) if findings else []
         self._quote(edits)
-        return findings
+        return settled
 
-    def close(self, edits: list[Edit]) -> list[Finding]:
-        """The last findings."""
-        return self.judge(edits) + self.pause(edits)
+    def _added(self) -> str:
+        """The text that was added and not yet judged."""
+        said = self._said
+        text = said[0] if len(said) == 1 else "".join(said)
+        said.clear()
+        if self._loose and "\\" in text and isinstance(self._window, Window):
+            self._window = Prose(self._window, self._size - len(text))
+        return text
 
     def _quote(self, edits: list[Edit]) -> None:
         """Puts a string in place of a bare value, as far as it has come."""
