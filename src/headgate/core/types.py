@@ -86,7 +86,7 @@ def money(price: Price | None, usage: Usage) -> float | None:
     return (plain * rate + cached * cached_rate + written * write_rate + answered * answer_rate) / 1e6
 
 
-class Origin(msgspec.Struct, frozen=True, gc=False):
+class Origin(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """Where a provider listens. A secret is bound to its origin and is never sent to another."""
 
     scheme: str

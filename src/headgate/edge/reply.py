@@ -116,14 +116,14 @@ class ClientReply:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _restart(self, passed: Passed) -> None:
-        self._attempt = passed.attempt
-        if self._held or self._tail or self._begin is not None:
+        if self._attempt:  # what an abandoned try said is not sent
             self._held.clear()
             self._held_bytes = 0
             self._tail.clear()
             self._begin = None
             self._open_block = None
             self._content = False
+        self._attempt = passed.attempt
         foreign = passed.dialect != self._surface.dialect
         self._writer = self._dialect.writer(self._call.record.stream, self._meta()) if foreign else None
 

@@ -13,7 +13,6 @@ from headgate.dialects.base import AnswerReader
 
 LINGER_S = 0.25  # how long a provider may keep a stream open after its answer is complete
 TOKENS_MAX = 1_000_000_000  # a count beyond this is not a count
-_REQUEST_ID = frozenset({b"x-request-id", b"request-id"})
 _REQUEST_ID_CHARS_MAX = 128
 
 
@@ -51,10 +50,10 @@ class Attempt:
         """An answer's head arrived: its connection is ours to let go of, its status and request id go on record."""
         self._inbound = inbound
         self.record.status = inbound.status
-        for name, value in inbound.headers:
-            if name in _REQUEST_ID:
-                self.record.request_id = value[:_REQUEST_ID_CHARS_MAX].decode("ascii", "replace")
-                break
+        names = dict(inbound.headers)
+        request_id = names.get(b"x-request-id") or names.get(b"request-id")
+        if request_id is not None:
+            self.record.request_id = request_id[:_REQUEST_ID_CHARS_MAX].decode("ascii", "replace")
 
     @property
     def over(self) -> bool:
