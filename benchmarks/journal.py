@@ -51,19 +51,21 @@ class RealEntropy:
 
 
 def record(number: int) -> CallRecord:
-    """A typical call: one attempt, no bodies."""
+    """A typical call: one attempt, no bodies; a millisecond later than the one before."""
+    latency_us = 200_000 + number * 7919 % 900_000
     return CallRecord(
-        id=f"call_{number:026d}", received_ns=1_731_999_999_123_456_789, dialect="openai", tenant="acme",
+        id=f"call_{number:026d}", received_ns=1_732_000_000_123_456_789 + number * 1_000_000, dialect="openai",
+        tenant="acme",
         key_id="key_8f2k1m", app="support", release="support#17", channel="production",
         prompt="prompt/support@1.4.2", prompt_digest="a" * 64, route="route/default@1.0.0",
         policy="guardrail/standard@1.0.0", model_asked="support", model_answered="gpt-4o-mini-2024-07-18",
         provider="openai", target_model="gpt-4o-mini", target_dialect="openai", outcome="ok", status=200,
-        finish="stop", input_tokens=312, output_tokens=85, cached_tokens=0, cost_usd=0.000123, latency_us=412_345,
-        ttft_us=211_234, committed=True, snapshot="b" * 64, peer="10.0.0.1",
+        finish="stop", input_tokens=312, output_tokens=85, cached_tokens=0, cost_usd=0.000123, latency_us=latency_us,
+        ttft_us=latency_us // 2, committed=True, snapshot="b" * 64, peer="10.0.0.1",
         attempts=[
             AttemptRecord(
-                "openai", "gpt-4o-mini", 120, "first in the route", 412_000, 211_000, 200, "ok", None, None,
-                "gpt-4o-mini-2024-07-18", 312, 85, 0.000123, "req_123",
+                "openai", "gpt-4o-mini", 120, "first in the route", latency_us - 50, latency_us // 2, 200, "ok", None,
+                None, "gpt-4o-mini-2024-07-18", 312, 85, 0.000123, "req_123",
             )
         ],
     )  # fmt: skip

@@ -21,7 +21,7 @@ from headgate.core.chat import Begin, Finish, TextDelta, UsageDelta
 from headgate.core.record import AttemptRecord, CallRecord, GapRecord
 from headgate.core.types import Usage
 from headgate.stores.calls_sqlite import SqliteCalls
-from headgate.telemetry import Keeper, Telemetry, fold
+from headgate.telemetry import Keeper, Metrics, Telemetry, fold
 
 
 class NoJournal:
@@ -70,7 +70,7 @@ def witness(count: int) -> dict[str, float]:
 
 
 def keeper(count: int) -> dict[str, float]:
-    """Microseconds and bytes per call of draining a journal into SQLite."""
+    """Microseconds and bytes per call of draining a journal into SQLite and the metrics."""
     folder = Path(tempfile.mkdtemp())
     try:
         clock = ManualClock()
@@ -81,7 +81,8 @@ def keeper(count: int) -> dict[str, float]:
             target.sealed(item)
         target.close()
         store = SqliteCalls(folder / "calls", fold)
-        drain = Keeper(str(folder / "journal"), store, clock).step
+        drain = Keeper(str(folder / "journal"), store, clock, [Metrics().count]).step
+        gc.collect()
         began = time.process_time()
         while drain():
             pass

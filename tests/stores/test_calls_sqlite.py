@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+import headgate.stores.calls_day as day_store
 from headgate.core.calls import CallFilter, Retention
 from headgate.core.errors import ConfigError, StoreUnavailable
 from headgate.core.keys import EVERY_TENANT
-from headgate.stores.calls_schema import DAY_STEPS, INDEX_FILE, day_of, day_start, open_file
+from headgate.stores.calls_schema import DAY_STEPS, INDEX_FILE, RECORD_AT_PLACE, day_of, day_start, open_file, place
 from headgate.stores.calls_sqlite import SqliteCalls
 from headgate.telemetry import fold
 from tests.telemetry.builders import DAY_NS, NOON, batch, call_id, record
@@ -147,3 +148,68 @@ def test_the_small_index_serves_questions_about_failures(tmp_path: Path) -> None
     ).fetchall()  # fmt: skip
     assert "calls_not_ok" in str(plan)
     connection.close()
+
+
+def test_records_come_back_from_whatever_block_they_lie_in(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(day_store, "BLOCK_BYTES", 3_000)
+    store = SqliteCalls(tmp_path, fold)
+    records = [record(n, NOON + n, message="m" * (n * 37 % 5_000)) for n in range(60)]
+    store.write(batch(records[:45], end=4_564))
+    store.write(batch(records[45:], end=6_064))
+    assert store.calls(EVERY_TENANT, CallFilter(), 99).records == records[::-1]
+    assert [store.call("acme", item.id) for item in records] == records
+    assert store._day(day_of(NOON)).connection.execute("SELECT count(*) FROM blocks").fetchone()[0] > 20
+    store.close()
+
+
+def test_the_largest_place_is_read_as_it_was_written() -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE blocks (block INTEGER PRIMARY KEY, records BLOB)")
+    connection.execute("CREATE TABLE calls (place INTEGER)")
+    block, start, size = (1 << 25) - 1, (64 << 10) - 1, 1 << 20
+    connection.execute("INSERT INTO blocks VALUES (?, ?)", (block, b"a" * start + b"b" * size + b"c"))
+    connection.execute("INSERT INTO calls VALUES (?)", (place(block, start, size),))
+    assert connection.execute(f"SELECT {RECORD_AT_PLACE} FROM calls").fetchone() == (b"b" * size,)
+    connection.close()
+
+
+def test_a_subject_is_one_row_until_too_many_are_known(tmp_path: Path, monkeypatch) -> None:
+    store = SqliteCalls(tmp_path, fold)
+    store.write(batch([record(n) for n in range(9)]))
+    connection = store._day(day_of(NOON)).connection
+    assert connection.execute("SELECT count(*) FROM subjects").fetchone() == (1,)
+    monkeypatch.setattr(day_store, "SUBJECTS_MAX", 1)
+    store.write(batch([record(n, app=f"app{n % 2}") for n in range(10, 16)], end=2_000))
+    assert connection.execute("SELECT count(*) FROM subjects").fetchone() == (7,)
+    found = [item.id for item in store.calls("acme", CallFilter(app="app1"), 99).records]
+    assert found == [call_id(15), call_id(13), call_id(11)]
+    store.close()
+
+
+def test_subjects_of_a_batch_that_failed_are_written_again(tmp_path: Path) -> None:
+    failing = iter([True, False])
+
+    def fold_or_fail(records):
+        if next(failing):
+            raise sqlite3.OperationalError("disk I/O error")
+        return fold(records)
+
+    store = SqliteCalls(tmp_path, fold_or_fail)
+    with pytest.raises(StoreUnavailable):
+        store.write(batch([record(1)]))
+    store.write(batch([record(1)]))
+    assert [item.id for item in store.calls("acme", CallFilter(app="support"), 9).records] == [call_id(1)]
+    store.close()
+
+
+def test_only_calls_in_flight_keep_a_record_of_their_own(tmp_path: Path) -> None:
+    store = SqliteCalls(tmp_path, fold)
+    connection = store._day(day_of(NOON)).connection
+    store.write(batch([record(n, outcome="in_flight") for n in range(4)], end=464))
+    assert connection.execute("SELECT count(*) FROM in_flight").fetchone() == (4,)
+    store.write(batch([record(1)], end=564, forgotten=[call_id(2)]))
+    store.write(batch([record(1, outcome="in_flight")], "old-1.hgj"))
+    assert connection.execute("SELECT id FROM in_flight ORDER BY id").fetchall() == [(call_id(0),), (call_id(3),)]
+    store.abort("w.1")
+    assert connection.execute("SELECT count(*) FROM in_flight").fetchone() == (0,)
+    store.close()

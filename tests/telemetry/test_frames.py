@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from headgate.core.errors import ConfigError
 from headgate.telemetry.frames import (
+    CLOSED,
     FORMAT_VERSION,
     FRAME_HEAD,
     HEADER_SIZE,
@@ -21,6 +22,7 @@ from headgate.telemetry.frames import (
     pack_frame,
     pack_header,
     parse,
+    parse_run,
     unpack_header,
 )
 
@@ -91,3 +93,15 @@ def test_the_next_sound_frame_is_found_behind_any_rubbish(payload: bytes, rubbis
 def test_bytes_a_client_sends_cannot_pass_for_a_record() -> None:
     forged = pack_frame(SEALED, b"forged", 64 + 16, NONCE ^ 1)
     assert next_sound(b"\0" * 16 + forged, 0, 64, NONCE) is None
+
+
+@given(st.lists(payloads, max_size=8), st.integers(1, 9), st.integers(0, 8))
+def test_a_run_ends_at_its_limit_at_the_closing_frame_or_where_nothing_sound_follows(written, limit, close_at) -> None:
+    data, kinds = b"", []
+    for number, payload in enumerate(written):
+        kinds.append(CLOSED if number == close_at else SEALED)
+        data += pack_frame(kinds[-1], payload, HEADER_SIZE + len(data), NONCE)
+    frames = parse_run(data + bytes(64), 0, HEADER_SIZE, NONCE, limit)
+    expected = written[: min(limit, close_at + 1)]
+    assert [frame.payload for frame in frames] == expected
+    assert [frame.kind for frame in frames] == kinds[: len(expected)]

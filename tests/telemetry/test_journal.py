@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from headgate.core.errors import ConfigError, Overloaded
-from headgate.core.record import CallRecord, GapRecord
+from headgate.core.record import CallBrief, CallRecord, GapRecord
 from headgate.telemetry import Disk, LocalJournal, lock_alive
 from headgate.telemetry.frames import FORGOTTEN, GAP, OPENED, SEALED, Frame
 from headgate.telemetry.reader import SegmentReader
@@ -71,6 +71,8 @@ def test_a_sealed_record_is_readable_before_anything_else_happens(tmp_path: Path
     (opened, sealed) = frames(tmp_path)
     assert (opened.kind, sealed.kind) == (OPENED, SEALED)
     assert msgspec.msgpack.decode(sealed.payload, type=CallRecord) == record(1)
+    brief = msgspec.msgpack.decode(sealed.payload, type=CallBrief)
+    assert all(getattr(brief, name) == getattr(record(1), name) for name in CallBrief.__struct_fields__)
     started = msgspec.msgpack.decode(opened.payload, type=CallRecord)
     assert (started.id, started.outcome, started.release) == (call_id(1), "in_flight", "support#17")
     target.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import hmac
 import logging
 import os
@@ -20,7 +21,7 @@ from headgate import admission, telemetry
 from headgate.admission import KeyDesk, load_pepper
 from headgate.app.children import Lifeline, Report
 from headgate.app.config import Config
-from headgate.app.worker import JOURNAL_FOLDER, stop_event
+from headgate.app.worker import GC_THRESHOLD, JOURNAL_FOLDER, stop_event
 from headgate.core.calls import Retention
 from headgate.core.errors import Forbidden, StoreUnavailable
 from headgate.core.handlers import Actor
@@ -113,6 +114,9 @@ async def _serve(config: Config, sock: socket.socket, lifeline: Lifeline) -> Non
         handlers, authenticator(control.desk, token), [host, "localhost", "127.0.0.1"], headgate.__version__
     )
     server = _Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
+    gc.collect()
+    gc.set_threshold(*GC_THRESHOLD)
+    gc.freeze()  # as in a worker: the keeper's batches would have everything that was loaded looked at again and again
     serving = asyncio.create_task(server.serve(sockets=[sock]))
     keeping = asyncio.create_task(control.keep())
     _tell(config.state, Told(f"http://{host}:{port}", token, os.getpid()))

@@ -7,8 +7,9 @@ a column of its own for every record costs more than all other columns together.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -60,20 +61,15 @@ class DayWriter:
 
     def write(self, batch: CallBatch, part: list[Kept]) -> None:
         """Keep the part of a batch that is of this day, and how far it reaches. What was kept before is passed over."""
-        connection = self.connection
-        try:
-            with transaction(connection):
-                row = connection.execute("SELECT upto FROM offsets WHERE segment = ?", (batch.segment,)).fetchone()
-                fresh = [kept for kept in part if kept.end > row[0]] if row else part
-                finished = [kept for kept in fresh if kept.record.outcome != "in_flight"]
-                self._put_finished(finished)
-                if len(finished) < len(fresh):
-                    self._put_open([kept for kept in fresh if kept.record.outcome == "in_flight"], batch.owner)
-                self._add_up([kept.record for kept in finished])
-                connection.execute(SET_OFFSET, (batch.segment, batch.end))
-        except BaseException:
-            self._subjects.clear()  # some of their rows may have been rolled back
-            raise
+        with self._writing() as connection:
+            row = connection.execute("SELECT upto FROM offsets WHERE segment = ?", (batch.segment,)).fetchone()
+            fresh = [kept for kept in part if kept.end > row[0]] if row else part
+            finished = [kept for kept in fresh if kept.record.outcome != "in_flight"]
+            self._put_finished(finished)
+            if len(finished) < len(fresh):
+                self._put_open([kept for kept in fresh if kept.record.outcome == "in_flight"], batch.owner)
+            self._add_up([kept.record for kept in finished])
+            connection.execute(SET_OFFSET, (batch.segment, batch.end))
 
     def owners(self) -> set[str]:
         """Journal owners with calls in flight."""
@@ -81,8 +77,7 @@ class DayWriter:
 
     def abort_some(self, owner: str) -> int:
         """Up to ABORT_BATCH of the owner's calls in flight become aborted; how many."""
-        connection = self.connection
-        with transaction(connection):
+        with self._writing() as connection:
             rows = connection.execute(_OPEN_OF, (owner, ABORT_BATCH)).fetchall()
             aborted: list[Kept] = []
             for (packed,) in rows:
@@ -96,9 +91,18 @@ class DayWriter:
     def forget(self, ids: list[str]) -> None:
         """Drop those of the calls that are still in flight."""
         rows = [(call_id,) for call_id in ids]
-        with transaction(self.connection):
-            self.connection.executemany(_FORGET, rows)
-            self.connection.executemany(_LANDED, rows)
+        with self._writing() as connection:
+            connection.executemany(_FORGET, rows)
+            connection.executemany(_LANDED, rows)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Generator[sqlite3.Connection]:
+        try:
+            with transaction(self.connection):
+                yield self.connection
+        except BaseException:
+            self._subjects.clear()  # some of their rows may have been rolled back
+            raise
 
     def _put_finished(self, finished: list[Kept]) -> None:
         execute, subject = self.connection.execute, self._subject
@@ -139,13 +143,14 @@ class DayWriter:
             record.tenant, record.key_id, record.app, record.release, record.prompt, record.provider,
             record.target_model, record.model_asked,
         )  # fmt: skip
-        number = self._subjects.get(key)
-        if number is None:
-            if len(self._subjects) >= SUBJECTS_MAX:
-                self._subjects.clear()
-            number = self.connection.execute(_PUT_SUBJECT, key).lastrowid
-            assert number is not None
-            self._subjects[key] = number
+        return self._subjects.get(key) or self._new_subject(key)
+
+    def _new_subject(self, key: _Subject) -> int:
+        if len(self._subjects) >= SUBJECTS_MAX:
+            self._subjects.clear()
+        number = self.connection.execute(_PUT_SUBJECT, key).lastrowid
+        assert number is not None
+        self._subjects[key] = number
         return number
 
     def _add_up(self, records: Sequence[CallBrief]) -> None:
