@@ -36,7 +36,7 @@ class Place:
         self.admin = self.desk.open()
         metrics = Metrics()
         (folder / "journal").mkdir()
-        keeper = Keeper(str(folder / "journal"), self.calls, clock, [metrics.record])
+        keeper = Keeper(str(folder / "journal"), self.calls, clock, [metrics.count])
         self.handlers = [
             *admission.handlers(self.desk),
             *telemetry.handlers(Queries(self.calls), metrics, lambda: keeper.state, clock),
