@@ -14,18 +14,13 @@ import uvloop
 from headgate.admission import Admission, KeySource, load_pepper
 from headgate.app.children import Lifeline, Report
 from headgate.app.config import Config
+from headgate.app.gate import wire_gate
 from headgate.core.ids import CallIds
 from headgate.core.ports import Clock, Entropy
 from headgate.core.snapshot import Snapshot
 from headgate.dialects import DIALECTS
 from headgate.edge import DataPlane
-from headgate.guardrails import Guardrails
-from headgate.pipeline import Gate
-from headgate.prompts import Prompts
-from headgate.releases import Releases
-from headgate.retrieval import Retrieval
-from headgate.routing import Routing
-from headgate.telemetry import JournalSettings, LocalJournal, Telemetry
+from headgate.telemetry import JournalSettings, LocalJournal
 from headgate.wire.client import HttpTransport
 from headgate.wire.clock import SystemClock, SystemEntropy
 from headgate.wire.limits import ServerLimits
@@ -51,14 +46,7 @@ class Worker:
             str(state / JOURNAL_FOLDER), "worker", clock, entropy, self._background.submit, settings
         )
         self.transport = HttpTransport(clock, ca_file=None if config.ca_file is None else str(config.ca_file))
-        gate = Gate()
-        gate.telemetry = Telemetry(self.journal, clock, [self.admission.correct])
-        gate.admission = self.admission
-        gate.releases = Releases()
-        gate.prompts = Prompts()
-        gate.retrieval = Retrieval()
-        gate.guardrails = Guardrails()
-        gate.routing = Routing(self.transport, clock, entropy, DIALECTS)
+        gate = wire_gate(self.admission, self.journal, self.transport, clock, entropy)
         self.plane = DataPlane(gate, lambda: snapshot, CallIds(clock, entropy), clock, DIALECTS, self._not_ready)
         self.server = HttpServer(self.plane, ServerLimits(), clock)
         self.admission.watch()

@@ -2,12 +2,13 @@
 
 from headgate.evaluation.journal import MemoryJournal
 from headgate.evaluation.network import Line, Network, NetworkLoop, Peer, Weather
-from headgate.evaluation.outage import MODES, Mode, Outage
+from headgate.evaluation.outage import MODES, PROVIDERS, Mode, Outage
 from headgate.evaluation.report import Bar, Report, Sample, Spread, Try, summarise
 from headgate.evaluation.virtual import NothingLeft, SeededEntropy, VirtualClock, VirtualLoop, run_virtual
 
 __all__ = [
     "MODES",
+    "PROVIDERS",
     "Bar",
     "Line",
     "MemoryJournal",

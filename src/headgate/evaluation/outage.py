@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+PROVIDERS = ("openai", "anthropic", "google")
 LEAD_S = 300.0
 TAIL_S = 1200.0
 PARTIAL_SHARE = 0.6
@@ -30,6 +31,7 @@ _ALL = (
     Mode("429", "every call gets 429, retry after 7 seconds", "f2-seconds"),
     Mode("quota", "the account's money is gone", "f4-quota"),
     Mode("auth", "a key that was good gets 401", "f5-401"),
+    Mode("retired", "every model is said to be gone: 404", "f6-404"),
     Mode("refused", "connections are refused", weather="refused"),
     Mode("blackhole", "connection attempts are never answered", weather="blackhole"),
     Mode("reset", "connections are reset before the answer", "f11-reset"),
@@ -41,6 +43,7 @@ _ALL = (
     Mode("html", "status 200 with a challenge page", "f19-html"),
     Mode("cut", "answers break off half-way", "f20-cut"),
     Mode("eof", "streams end cleanly after some content", "f24-eof"),
+    Mode("in-band", "streams end with an error event after some content", "f23-error-later"),
     Mode("abort", "connections are reset in the middle of an answer", "f25-abort"),
     Mode("slow", "answers take ten times as long", "f32-slow"),
     Mode("brownout", "a quarter of all calls gets 503", "f32-brownout", share=0.25, total=False),
@@ -51,8 +54,9 @@ MODES: dict[str, Mode] = {mode.name: mode for mode in _ALL}
 
 
 class Outage(msgspec.Struct, frozen=True, kw_only=True):
-    """One drill. `rate` is calls per second, `share` the part of calls struck (None: the mode's own).
+    """One drill. `providers`, the failing ones, are of PROVIDERS. `rate` is calls per second.
 
+    `share` is the part of their calls that is struck (None: the mode's own).
     Calm traffic runs for `lead_s` before and `tail_s` after the outage, to compare with and to see the way back.
     """
 
@@ -79,3 +83,8 @@ class Outage(msgspec.Struct, frozen=True, kw_only=True):
     def total(self) -> bool:
         """Whether every call that is sent there is lost or late."""
         return self.mode.total and self.struck >= 1
+
+    @property
+    def spared(self) -> bool:
+        """Whether a provider is left that is well."""
+        return not set(PROVIDERS) <= set(self.providers)

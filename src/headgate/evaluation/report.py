@@ -11,6 +11,10 @@ from headgate.evaluation.outage import Outage
 ADDED_P99_MAX_MS = 2000.0
 DEAD_SHARE_MAX = 0.01
 ATTEMPTS_PER_CALL_MAX = 1.2
+FAILURES = "user-visible failures"
+ADDED_P99 = "added latency p99 (ms)"
+ATTEMPTS_PER_CALL = "attempts per call"
+DEAD_SHARE = "share of calls tried at the dead"
 SETTLED = 0.95  # a way back that ends later than this part of the calm after the outage has not been seen to end
 
 
@@ -21,7 +25,7 @@ class Try(msgspec.Struct, frozen=True, gc=False):
     outcome: str
 
 
-class Sample(msgspec.Struct, frozen=True):
+class Sample(msgspec.Struct, frozen=True, gc=False):
     """One call. `at_ns` since the drill's start; `first` is whom the call goes to where all is well.
 
     `failure` is None where the client got the whole, right answer; else what it saw instead.
@@ -141,13 +145,12 @@ def summarise(outage: Outage, samples: Sequence[Sample]) -> Report:
 def _bars(
     outage: Outage, failed: int, added_p99: float | None, share: float | None, per_call: float | None
 ) -> list[Bar]:
-    bars = [
-        Bar("user-visible failures", float(failed), 0.0, failed == 0),
-        _bar("added latency p99, ms", added_p99, ADDED_P99_MAX_MS),
-        _bar("attempts per call", per_call, ATTEMPTS_PER_CALL_MAX),
-    ]
-    if outage.total:
-        bars.append(_bar("share of calls tried at a dead provider", share, DEAD_SHARE_MAX))
+    """The bars that mean something for this outage: where nobody is left to answer, users notice."""
+    bars = [_bar(ATTEMPTS_PER_CALL, per_call, ATTEMPTS_PER_CALL_MAX)]
+    if outage.spared:
+        bars = [_bar(FAILURES, float(failed), 0.0), _bar(ADDED_P99, added_p99, ADDED_P99_MAX_MS), *bars]
+        if outage.total:
+            bars.append(_bar(DEAD_SHARE, share, DEAD_SHARE_MAX))
     return bars
 
 

@@ -1,5 +1,5 @@
 """Drills: the real rooms in a virtual world, against the simulated vendors."""
 
-from headgate.app.drills.outage import PROVIDERS, run_outage
+from headgate.app.drills.outage import run_outage
 
-__all__ = ["PROVIDERS", "run_outage"]
+__all__ = ["run_outage"]

@@ -39,7 +39,6 @@ from headgate.evaluation import (
 from headgate.simulator import SimulatorSettings, build
 from headgate.wire.client import HttpTransport
 
-PROVIDERS = ("openai", "anthropic", "google")
 TEAMS = ("shop", "help-desk", "warehouse")
 FIRST_S = 0.4  # how a healthy vendor answers: time to the first token, and between chunks of a stream
 INTERVAL_S = 0.03

@@ -1,0 +1,71 @@
+"""`headgate drill outage`: exit status, text, JSON, and the same bytes in every process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from headgate.cli.main import main
+
+SHORT = ["--hours", "0.02", "--rate", "0.4"]
+
+
+def drill(*arguments: str) -> int:
+    return main(["drill", "outage", *SHORT, *arguments])
+
+
+def test_nobody_noticed_is_0_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert drill("--provider", "anthropic", "--mode", "reset") == 0
+    out, err = capsys.readouterr()
+    assert "No user noticed" in out
+    assert "connections are reset before the answer" in out
+    assert "CPU seconds" in err
+
+
+def test_a_user_noticed_is_1(capsys: pytest.CaptureFixture[str]) -> None:
+    everyone = ("--provider", "openai", "--also", "anthropic", "--also", "google")
+    assert drill(*everyone) == 1
+    out = capsys.readouterr().out
+    assert "HTTP 503: overloaded" in out
+    assert "users noticed" in out
+    assert drill(*everyone, "--json") == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["failed"] == sum(report["failures"].values()) > 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--provider", "acme"],
+        ["--provider", "openai", "--mode", "gremlins"],
+        ["--provider", "openai", "--share", "1.5"],
+        ["--provider", "openai", "--hours", "0"],
+        ["--provider", "openai", "--rate", "nan"],
+    ],
+)
+def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["drill", "outage", *arguments])
+    assert ended.value.code == 2
+    capsys.readouterr()
+
+
+def test_a_drill_that_contradicts_itself_is_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert drill("--provider", "openai", "--also", "openai") == 2
+    assert drill("--provider", "openai", "--hours", "100000", "--rate", "100") == 2
+    assert "would be right" in capsys.readouterr().err
+
+
+def test_the_same_bytes_whatever_the_process_hashes_by() -> None:
+    command = [sys.executable, "-m", "headgate.cli", "drill", "outage", *SHORT, "--json"]
+    command += ["--provider", "google", "--mode", "partial", "--share", "0.5"]
+    runs = [
+        subprocess.run(command, env={"PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout
+        for seed in ("1", "2")
+    ]
+    assert runs[0] == runs[1]
+    assert json.loads(runs[0])["share"] == 0.5
