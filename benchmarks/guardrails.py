@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from headgate.core.artifact import Artifact
-from headgate.core.chat import Batch, Finish, Frame, TextDelta
+from headgate.core.chat import Batch, Finish, Frame, TextDelta, ToolArgs
 from headgate.core.record import CallRecord
 from headgate.core.types import ArtifactRef
 from headgate.guardrails import compile_guardrail
@@ -27,6 +27,20 @@ PROSE = (
     "The quick brown fox jumps over the lazy dog, and on the way home it buys 12 eggs for 3.40 at the corner shop. "
     "Nobody asked it to; the invoice of 2026-11-25 says so, and the weather was fine.\n"
 )
+
+
+WORDS = (
+    "Dear colleague, the meeting of Tuesday moves to room 4.12; bring the figures for Q3, the list of open questions "
+    "(Anna has it) and, if you can, the printed contract. Lunch is at 12:30 - vegetarian, as you asked. Best regards, "
+    "M. PS: the new build runs 3.5x faster than v1.8.2, see https://example.com/build?id=81 for logs. "
+)
+
+
+def chunk(delta: dict[str, Any]) -> bytes:
+    """An event as OpenAI sends them."""
+    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}
+    head = {"id": "chatcmpl-Abc123", "object": "chat.completion.chunk", "created": 1764000000, "model": "gpt-4o-mini"}
+    return b"data: " + json.dumps({**head, "choices": [choice]}, separators=(",", ":")).encode() + b"\n\n"
 
 
 def cpu_us(work: Callable[[int], None], rounds: int) -> float:
@@ -75,34 +89,55 @@ def main() -> None:
 
         return work
 
-    def answer(size: int) -> Callable[[int], None]:
-        said = text(size, True)
+    def answer(size: int, lines: bool) -> Callable[[int], None]:
+        said = text(size, lines)
+        choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
+        wire = json.dumps({"id": "chatcmpl-Abc123", "model": "gpt-4o-mini", "choices": [choice]}).encode()
 
         def work(rounds: int) -> None:
             for _ in range(rounds):
-                frame = Frame(b"", [TextDelta(said), Finish("stop")], last=True, content=True)
-                screen = RuleScreen(outputs, Verdicts(record, "output", "p"))
+                frame = Frame(wire, [TextDelta(said), Finish("stop")], last=True, content=True)
+                screen = RuleScreen(outputs, Verdicts(record, "output", "p"), "openai")
                 drive(screen.feed(Batch([frame], 1, "openai")))
                 drive(screen.finish())
 
         return work
 
-    def stream(rounds: int) -> None:
-        said = text(6000, True)
-        screen = RuleScreen(outputs, Verdicts(record, "output", "p"))
-        for at in range(rounds):
-            start = at * 5 % 5990
-            drive(screen.feed(Batch([Frame(b"", [TextDelta(said[start : start + 5])], content=True)], 1, "openai")))
+    def stream(pieces: list[str], arguments: bool) -> Callable[[int], None]:
+        wires = [
+            chunk({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]} if arguments else {"content": piece})
+            for piece in pieces
+        ]
 
+        def work(rounds: int) -> None:
+            screen = RuleScreen(outputs, Verdicts(record, "output", "p"), "openai")
+            for at in range(rounds):
+                place = at % len(pieces)
+                if place == 0:
+                    screen = RuleScreen(outputs, Verdicts(record, "output", "p"), "openai")
+                piece = pieces[place]
+                delta = ToolArgs(0, piece) if arguments else TextDelta(piece)
+                drive(screen.feed(Batch([Frame(wires[place], [delta], content=True)], 1, "openai")))
+
+        return work
+
+    words = (WORDS + PROSE) * 4
+    arguments = json.dumps({"to": "Anna", "notes": [{"n": n, "text": WORDS[n * 20 :][:90]} for n in range(12)]})
     figures = {
         "input_1k": (request(1024, False), 4000),
         "input_1k_escapes": (request(1024, True), 4000),
         "input_1k_one_email": (request(1024, True, " bob@example.com"), 2000),
         "input_30k": (request(30 * 1024, False), 300),
         "input_30k_escapes": (request(30 * 1024, True), 300),
-        "output_1k_whole": (answer(1024), 4000),
-        "output_30k_whole": (answer(30 * 1024), 300),
-        "stream_chunk": (stream, 20000),
+        "output_1k_whole": (answer(1024, False), 4000),
+        "output_1k_whole_escapes": (answer(1024, True), 4000),
+        "output_30k_whole": (answer(30 * 1024, False), 300),
+        "output_30k_whole_escapes": (answer(30 * 1024, True), 300),
+        "stream_chunk": (stream([words[at : at + 5] for at in range(0, len(words), 5)], False), 20000),
+        "stream_chunk_arguments": (
+            stream([arguments[at : at + 5] for at in range(0, len(arguments), 5)], True),
+            20000,
+        ),
     }
     for name, (work, rounds) in figures.items():
         print(json.dumps({"figure": f"guardrails.{name}", "cpu_us": round(cpu_us(work, rounds), 2)}))
