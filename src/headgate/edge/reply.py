@@ -110,9 +110,14 @@ class ClientReply:
             wire = self._dialect.patch(frame) if frame.changed else frame.wire
             if frame.last or self._tail:
                 self._tail.append(wire)
-            else:
-                parts.append(wire)
-                self._shown(frame)
+                continue
+            parts.append(wire)
+            # what is needed to end the stream properly by ourselves
+            if self._begin is None:
+                self._begin = _begin(frame)
+            self._open_block = frame.open_block
+            if frame.content:
+                self._content = True
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _restart(self, passed: Passed) -> None:
@@ -126,14 +131,6 @@ class ClientReply:
         self._attempt = passed.attempt
         foreign = passed.dialect != self._surface.dialect
         self._writer = self._dialect.writer(self._call.record.stream, self._meta()) if foreign else None
-
-    def _shown(self, frame: Frame) -> None:
-        """Keeps what is needed to end the stream properly by ourselves."""
-        if self._begin is None:
-            self._begin = _begin(frame)
-        self._open_block = frame.open_block
-        if frame.content:
-            self._content = True
 
     # -- endings
 

@@ -39,9 +39,9 @@ class UpstreamConnection(asyncio.Protocol):
     """HTTP/1.1 on one socket, one exchange at a time. Belongs to a pool from the moment it is connected."""
 
     __slots__ = (
-        "_answer", "_clock", "_due_ns", "_fed", "_framed", "_head", "_head_bytes", "_idle_ns", "_inflater",
-        "_informational", "_keep", "_late", "_limits", "_parser", "_paused", "_pool", "_timer", "_timer_ns",
-        "_total_ns", "_transport", "loop", "received", "reused",
+        "_answer", "_body_max", "_clock", "_due_ns", "_fed", "_framed", "_head", "_head_bytes", "_idle_ns", "_inflater",
+        "_informational", "_keep", "_late", "_limits", "_parser", "_pool", "_timer", "_timer_ns", "_total_ns",
+        "_transport", "loop", "paused", "received", "reused",
     )  # fmt: skip
 
     def __init__(self, pool: Home, clock: Clock, limits: ClientLimits) -> None:
@@ -51,6 +51,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
+        self._body_max = limits.body_bytes
         self._answer: Answer | None = None
         self._head: list[Header] = []
         self._head_bytes = 0
@@ -59,7 +60,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._fed = False
         self._inflater: Inflater | None = None
         self._keep = True
-        self._paused = False
+        self.paused = False
         self.received = 0
         self.reused = False
         self._late = ""
@@ -163,8 +164,8 @@ class UpstreamConnection(asyncio.Protocol):
         if answer is None or answer.complete:
             self._keep = False
             return
-        self.received += len(data)
-        if self.received > self._limits.body_bytes:
+        self.received = received = self.received + len(data)
+        if received > self._body_max:
             self._fail("response_too_large", "the provider's answer is over the limit")
             return
         if self._inflater is not None:
@@ -216,8 +217,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def drained(self) -> None:
         """The reader has caught up: read on."""
-        if self._paused:
-            self._paused = False
+        if self.paused:
+            self.paused = False
             if self._transport is not None and not self._transport.is_closing():
                 self._transport.resume_reading()
             self._arm(self._clock.monotonic_ns() + self._idle_ns, "idle_timeout")
@@ -228,7 +229,7 @@ class UpstreamConnection(asyncio.Protocol):
         transport = self._transport
         # an answer that came before all of its request was sent leaves the rest in front of the next request
         unsent = transport is None or transport.get_write_buffer_size() > 0
-        if self._keep and not self._paused and not unsent and self.usable():
+        if self._keep and not self.paused and not unsent and self.usable():
             self._pool.put(self)
         else:
             self.abort()
@@ -269,12 +270,17 @@ class UpstreamConnection(asyncio.Protocol):
     def _progress(self, answer: Answer) -> None:
         """Body bytes have come: from here on the idle deadline counts, unless it is we who do not read."""
         if answer.size > self._limits.buffer_bytes:
-            if not self._paused and self._transport is not None:
-                self._paused = True
+            if not self.paused and self._transport is not None:
+                self.paused = True
                 self._transport.pause_reading()
             self._arm(self._total_ns, "total_timeout")
         elif self.received:
-            self._arm(self._clock.monotonic_ns() + self._idle_ns, "idle_timeout")
+            due_ns = self._clock.monotonic_ns() + self._idle_ns
+            if self._timer_ns <= due_ns < self._total_ns and self._timer is not None:
+                self._due_ns = due_ns  # what `_arm` comes to for nearly every chunk, 0.2 us cheaper
+                self._late = "idle_timeout"
+            else:
+                self._arm(due_ns, "idle_timeout")
 
     def _fail(self, kind: str, message: str) -> None:
         self.abort()

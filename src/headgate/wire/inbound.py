@@ -15,9 +15,10 @@ class Line(Protocol):
     """The connection an answer arrives on."""
 
     loop: asyncio.AbstractEventLoop
+    paused: bool
 
     def drained(self) -> None:
-        """The reader has taken everything that waited."""
+        """The reader has taken everything that waited; called where `paused` is set."""
         ...
 
     def give_back(self) -> None:
@@ -69,12 +70,12 @@ class Answer:
         while True:
             chunks = self._chunks
             if chunks:
-                data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
                 self._chunks = []
                 self.size = 0
-                if self._line is not None:
-                    self._line.drained()
-                return data
+                line = self._line
+                if line is not None and line.paused:
+                    line.drained()
+                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
             if self._failure is not None:
                 raise UpstreamError(*self._failure)
             if self.complete:
