@@ -292,10 +292,23 @@ class Gateway:
         except (OSError, http.client.HTTPException):
             return False
 
+    def manageable(self) -> bool:
+        """Whether the management API answers."""
+        try:
+            return fetch(self.management + "/healthz").status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def control(self) -> int:
+        """The pid of the control process as it is told in the state folder; 0 where it is not told."""
+        try:
+            return json.loads((self.folder / "state" / "management.json").read_text())["pid"]
+        except FileNotFoundError:
+            return 0
+
     def worker(self) -> int:
         """The pid of the data-plane worker: the child that is not told of in the state folder. 0 where it is dead."""
-        control = json.loads((self.folder / "state" / "management.json").read_text())["pid"]
-        return next((pid for pid in self.children() if pid != control), 0)
+        return next((pid for pid in self.children() if pid != self.control()), 0)
 
     def stop(self) -> int:
         """SIGTERM; the exit status."""

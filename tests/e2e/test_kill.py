@@ -164,6 +164,32 @@ def test_sigterm_lets_calls_finish_and_takes_no_new_ones(own: Gateway) -> None:
     assert own.record(call_id)["call"]["outcome"] == "ok"
 
 
+def test_calls_need_no_control_process(own: Gateway) -> None:
+    control = own.control()
+    os.kill(control, signal.SIGSTOP)
+    try:
+        answer = own.ask({"model": "to-openai", "messages": [{"role": "user", "content": "hi"}]})
+        assert answer.status == 200
+    finally:
+        os.kill(control, signal.SIGKILL)
+    until(lambda: own.control() not in (0, control), CALL_S, "a new control process")
+    until(own.manageable, CALL_S, "the management API answers again")
+    assert own.record(answer.headers["x-headgate-call-id"])["call"]["outcome"] == "ok"
+    assert own.ask({"model": "to-google", "messages": [{"role": "user", "content": "hi"}]}).status == 200
+    later = own.make_key()
+    said = {"authorization": f"Bearer {later}"}
+    assert fetch(own.url + "/v1/models", headers=said).status == 200
+
+
+def test_ctrl_c_reaches_every_process_and_ends_in_order(own: Gateway) -> None:
+    answer = own.ask({"model": "to-openai", "messages": [{"role": "user", "content": "hi"}]})
+    os.killpg(own.process.popen.pid, signal.SIGINT)
+    assert own.process.popen.wait(CALL_S) == 0
+    assert "Traceback" not in own.process.said()
+    own.start()
+    assert own.record(answer.headers["x-headgate-call-id"])["call"]["outcome"] == "ok"
+
+
 def test_nothing_is_left_when_it_stops(own: Gateway) -> None:
     children: dict[int, Any] = own.children()
     assert len(children) == 2

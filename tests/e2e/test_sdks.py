@@ -47,10 +47,7 @@ ASKS = {
     "length": Asks("[[long 500]]", max_tokens=40),
 }
 # what the target's format cannot say, by name; everything else is carried
-DROPPED = {
-    ("google", "openai", "reasoning"): {"reasoning.show"},
-    ("openai", "anthropic", "schema"): {"json_format.name"},
-}
+DROPPED = {("google", "openai", "reasoning"): {"reasoning.show"}}
 CELLS = [*itertools.product(VENDORS, VENDORS, (False, True))]
 NAMES = [f"{sdk}-to-{provider}-{'stream' if stream else 'whole'}" for sdk, provider, stream in CELLS]
 each_cell = pytest.mark.parametrize(("sdk", "provider", "stream"), CELLS, ids=NAMES)
