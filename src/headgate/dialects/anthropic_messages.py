@@ -77,16 +77,16 @@ class AnthropicMessages:
         filled in, not the client, where the model refuses them; and thinking blocks that carry what other vendors
         signed, which Anthropic refuses."""
         changes: dict[str, bytes | None] = {}
-        dropped: dict[str, None] = {}
+        dropped: list[str] = []
         if model != asked.model:
             changes["model"] = _encode(model)
         if body is not asked.body:
             for name in anthropic_splice.refused_settings(body, asked, model):
                 changes[name] = None
-                dropped[SETTING + name] = None
+                dropped.append(SETTING + name)
         if MARK_BYTES in body:
             changes |= anthropic_splice.without_foreign(body, dropped)
-        return Carried(splice_top_level(body, changes) if changes else body, [*dropped])
+        return Carried(splice_top_level(body, changes) if changes else body, dropped)
 
     def request_target(self, model: str, stream: bool) -> str:
         """See `Dialect.request_target`."""

@@ -75,7 +75,7 @@ def refused_settings(body: bytes, asked: Asked, model: str) -> list[str]:
     return []
 
 
-def without_foreign(body: bytes, dropped: Dropped) -> dict[str, bytes | None]:
+def without_foreign(body: bytes, dropped: list[str]) -> dict[str, bytes | None]:
     """Changes that take other vendors' thinking out of a body; none where the mark is only part of a text.
 
     `thinking: enabled` goes too: under it the vendor refuses a tool loop that does not begin with its own thinking.
@@ -89,12 +89,12 @@ def without_foreign(body: bytes, dropped: Dropped) -> dict[str, bytes | None]:
             kept.append(raw)
             continue
         found = True
-        dropped["reasoning"] = None
         role, blocks = own
         if blocks:
             kept.append({"role": role, "content": blocks})
     if not found:
         return {}
+    dropped.append("reasoning")
     changes: dict[str, bytes | None] = {"messages": _encode(kept)}
     thinking = as_object(msgspec.json.decode(fields.get("thinking", b"null")))
     if thinking is not None and thinking.get("type") == "enabled":

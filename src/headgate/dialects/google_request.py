@@ -152,12 +152,14 @@ def splice_request(body: bytes, asked: Asked, model: str) -> Carried:
     client that was answered by another vendor holds them, and Gemini refuses what it did not sign."""
     document = asked.document
     assert isinstance(document, AskBody)
-    dropped: dict[str, None] = {}
+    dropped: list[str] = []
     if MARK_BYTES in body:
-        body = _without_foreign(body, dropped)
+        lost: dict[str, None] = {}
+        body = _without_foreign(body, lost)
+        dropped += lost
     if document.model is not None and document.model.removeprefix("models/") != model:
         body = splice_top_level(body, {"model": msgspec.json.encode(f"models/{model}")})
-    return Carried(body, [*dropped])
+    return Carried(body, dropped)
 
 
 def _without_foreign(body: bytes, dropped: dict[str, None]) -> bytes:

@@ -45,7 +45,7 @@ def splice_request(body: bytes, asked: Asked, model: str) -> Carried:
     told = asked.document
     assert isinstance(told, Ask)
     changes: dict[str, bytes | None] = {}
-    dropped: dict[str, None] = {}
+    dropped: list[str] = []
     if model != asked.model:
         changes["model"] = _encode(model)
     if not asked.wants_usage:
@@ -53,12 +53,12 @@ def splice_request(body: bytes, asked: Asked, model: str) -> Carried:
     if body is not asked.body:
         for name in filled_in(body, asked, refused(model)):
             changes[name] = None
-            dropped[SETTING + name] = None
+            dropped.append(SETTING + name)
     if _carries(told):
         messages = _without_carriers(bytes(fields_decoder.decode(body)["messages"]), is_openai(model), dropped)
         if messages is not None:
             changes["messages"] = messages
-    return Carried(splice_top_level(body, changes) if changes else body, [*dropped])
+    return Carried(splice_top_level(body, changes) if changes else body, dropped)
 
 
 def _add_usage(body: bytes) -> bytes:
@@ -78,28 +78,27 @@ def _carries(told: Ask) -> bool:
     return False
 
 
-def _without_carriers(raw: bytes, strict: bool, dropped: dict[str, None]) -> bytes | None:
+def _without_carriers(raw: bytes, strict: bool, dropped: list[str]) -> bytes | None:
     """The messages without the reasoning and signatures of other vendors; None where there was nothing.
 
     Of what compatible servers of this dialect put there, `reasoning_content` and `extra_content`, all stays unless the
     target is `strict`: OpenAI itself refuses fields it does not know.
     """
     messages = _messages.decode(raw)
-    changed = False
+    lost: dict[str, None] = {}
     for message in messages:
         ours = message.pop("headgate_reasoning", None) is not None
         if (ours or strict) and message.pop("reasoning_content", None) is not None:
             ours = True
         if ours:
-            changed = True
-            dropped["reasoning"] = None
+            lost["reasoning"] = None
         calls = message.get("tool_calls")
         new = _unsigned(bytes(calls), strict) if calls is not None and bytes(calls) != b"null" else None
         if new is not None:
             message["tool_calls"] = msgspec.Raw(new)
-            changed = True
-            dropped["reasoning.signature"] = None
-    return _encode(messages) if changed else None
+            lost["reasoning.signature"] = None
+    dropped += lost
+    return _encode(messages) if lost else None
 
 
 def _unsigned(raw: bytes, strict: bool) -> bytes | None:
