@@ -27,10 +27,12 @@ def _event(wire: bytes, data: bytes, name: bytes) -> Event:
 class SseParser:
     """Cuts a byte stream into events."""
 
-    __slots__ = ("_limit", "_rest", "_seen")
+    __slots__ = ("_limit", "_more", "_rest", "_seen", "_size")
 
     def __init__(self, limit: int = EVENT_BYTES_MAX) -> None:
         self._rest = b""
+        self._more: list[bytes] = []  # what follows the rest and holds no newline: joined once, when one comes
+        self._size = 0  # bytes in it
         self._seen = 0  # bytes of the rest that hold no event's end: long events are scanned once
         self._limit = limit
 
@@ -44,20 +46,38 @@ class SseParser:
             and b"\r" not in data
         ):  # one read, one event of one line, as most are: 1 us saved
             return [_event(data, data[6:-2], b"")]
-        buffer = self._rest + data if self._rest else data
+        buffer = data
+        if self._rest:
+            if b"\n" not in data and b"\r" not in data:
+                self._more.append(data)
+                self._size += len(data)
+                self._check(len(self._rest) + self._size)
+                return []
+            buffer = self._joined() + data
         events: list[Event] = []
         if b"\r" in buffer or buffer.startswith((b"\n", _BOM)):
             at = self._slow(buffer, events)
         else:
             at = self._fast(buffer, events)
         self._rest = buffer[at:] if at else buffer
-        if len(self._rest) > self._limit:
-            raise ValueError(f"an event is longer than {self._limit} bytes")
+        self._check(len(self._rest))
         return events
+
+    def _check(self, size: int) -> None:
+        if size > self._limit:
+            raise ValueError(f"an event is longer than {self._limit} bytes")
+
+    def _joined(self) -> bytes:
+        """All that is left so far."""
+        if self._more:
+            self._rest = b"".join((self._rest, *self._more))
+            self._more.clear()
+            self._size = 0
+        return self._rest
 
     def end(self) -> bytes:
         """What is left when the stream ends: an unfinished event or stray newlines."""
-        rest, self._rest, self._seen = self._rest, b"", 0
+        rest, self._rest, self._seen = self._joined(), b"", 0
         return rest
 
     def _fast(self, buffer: bytes, events: list[Event]) -> int:
