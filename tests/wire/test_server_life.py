@@ -43,6 +43,36 @@ def test_pipelined_requests_are_answered_one_at_a_time_in_order() -> None:
     run(talk())
 
 
+def test_any_number_of_requests_that_are_answered_at_once_need_no_deeper_stack() -> None:
+    async def at_once(request: Request, exchange: Exchange) -> None:
+        exchange.send(200, TEXT, request.body)
+
+    async def talk() -> None:
+        async with served(at_once) as here:
+            client = await here.connect()
+            await client.say(b"".join(post(b"%d" % number) for number in range(2000)))
+            assert [(await client.answer())[2] for _ in range(2000)] == [b"%d" % number for number in range(2000)]
+
+    run(talk())
+
+
+def test_a_head_that_repeats_is_good_for_its_own_bytes_only() -> None:
+    async def echo(request: Request, exchange: Exchange) -> None:
+        told = dict(request.headers).get(b"x-note", b"none")
+        exchange.send(200, TEXT, told + b" " + request.body)
+
+    async def talk() -> None:
+        async with served(echo) as here:
+            client = await here.connect()
+            got: list[bytes] = []
+            for extra, body in (("X-Note: a\r\n", b"1"), ("X-Note: a\r\n", b"2"), ("X-Note: ab\r\n", b"3"), ("", b"4")):
+                await client.say(post(body, extra=extra))
+                got.append((await client.answer())[2])
+            assert got == [b"a 1", b"a 2", b"ab 3", b"none 4"]
+
+    run(talk())
+
+
 def test_what_is_sent_ahead_is_bounded() -> None:
     release = asyncio.Event()
 
