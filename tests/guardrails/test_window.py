@@ -118,3 +118,13 @@ def test_hostile_texts_cost_linear_work() -> None:
         assert once > 0
         assert twice <= 2.2 * once
         assert twice <= len(unit * 1000 + tail) * longest * 4
+
+
+def test_the_engine_is_called_below_its_wrapper_and_agrees_with_it() -> None:
+    """Fails where google-re2 moves what `Tail` calls: then the public way is taken, at three times the cost."""
+    tail = engine.Tail("a|ab|b+")
+    public = engine.Tail("a|ab|b+")
+    assert tail._match is not None
+    public._match = None
+    for text in (b"", b"xa", b"xab", b"bbb", b"xx", b"axb"):
+        assert tail.start(text, 0) == public.start(text, 0)
