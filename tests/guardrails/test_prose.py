@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headgate.core.chat import TextDelta
+from headgate.core.chat import TextDelta, ToolArgs
 from tests.guardrails.build import CARD, chat, cut, grounded, policy, streamed, whole
 from tests.support.world import run
 
@@ -59,6 +59,29 @@ def test_json_in_a_fence_stays_json(value: str) -> None:
     said = whole(REDACT, TextDelta, f"```json\n{fenced}\n```").said()
     assert "bob@" not in said
     json.loads(said.removeprefix("```json\n").removesuffix("\n```"))
+
+
+@pytest.mark.parametrize("inner", ["x\\n4111 1111 1111 1111", "x\\nbob@example.com", "C:\\bob@example.com"])
+def test_code_in_arguments_is_read_both_ways(inner: str) -> None:
+    text = json.dumps({"code": f'print("{inner}")', "n": 1})
+    for got in (whole(REDACT, ToolArgs, text), streamed(REDACT, ToolArgs, list(text))):
+        code = json.loads(got.said(ToolArgs))["code"]
+        assert "4111" not in code
+        assert "bob" not in code
+        assert code.endswith(']")')
+        assert not code.endswith('\\[email]")')
+        assert len(got.verdicts) == 1
+
+
+@given(value=st.lists(PARTS, max_size=12).map("".join), places=st.lists(st.integers(1, 120), max_size=40))
+@settings(max_examples=200, deadline=None)
+def test_values_with_backslashes_are_judged_alike_however_cut(value: str, places: list[int]) -> None:
+    text = json.dumps({"code": value, "more": [value[:9]]})
+    one = whole(REDACT, ToolArgs, text)
+    many = streamed(REDACT, ToolArgs, cut(text, places))
+    assert many.said(ToolArgs) == one.said(ToolArgs)
+    assert many.found() == one.found()
+    json.loads(one.said(ToolArgs))
 
 
 def test_a_request_is_read_both_ways() -> None:

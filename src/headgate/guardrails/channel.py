@@ -249,7 +249,8 @@ class _Value:
         """Findings as though the value ended here."""
         if not self._kept_whole():
             self._quote(edits)
-        findings = self._window.pause(self._added())
+        text = self._added()
+        findings = self._window.pause(text)
         settled = self._settle(findings, edits) if findings else []
         self._quote(edits)
         return settled
@@ -259,7 +260,7 @@ class _Value:
         said = self._said
         text = said[0] if len(said) == 1 else "".join(said)
         said.clear()
-        if self._loose and "\\" in text and isinstance(self._window, Window):
+        if "\\" in text and isinstance(self._window, Window):
             self._window = Prose(self._window, self._size - len(text))
         return text
 
@@ -295,6 +296,7 @@ class _Value:
             if self._kept_whole():
                 self._bare = self._bare or said
             else:
-                edits.append(Edit(self._raw(max(finding.start, self._covered)), end, said))
+                first = self._window.opening(finding.start) if isinstance(self._window, Prose) else finding.start
+                edits.append(Edit(self._raw(max(first, self._covered)), end, said))
             self._covered = finding.end
         return settled
