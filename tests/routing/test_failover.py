@@ -300,6 +300,19 @@ def test_done_then_linger_is_a_success_and_closed_by_us() -> None:
     run(play())
 
 
+@pytest.mark.parametrize("kind", ["idle_timeout", "connection_reset"])
+def test_a_finished_answer_whose_stream_never_ends_is_a_success(kind: str) -> None:
+    async def play() -> None:
+        house = House()
+        house.script("a", Reply(b"text:hello\nfinish:stop\n", broken(kind)))
+        told = await house.ask(house.route("a", "b"))
+        assert told.error is None
+        assert told.outcomes == [("a", "ok", None)]
+        assert house.transport.inbounds[0].fate == "aborted"
+
+    run(play())
+
+
 def test_a_stream_read_to_its_end_is_released() -> None:
     async def play() -> None:
         house = House()

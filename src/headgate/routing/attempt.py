@@ -20,8 +20,8 @@ class Attempt:
     """Reads one answer. `refused` is set once the model has begun to refuse, `complete` once the answer has ended."""
 
     __slots__ = (
-        "_began_ns", "_clock", "_ended", "_first_token_ns", "_inbound", "_reader", "_usage", "complete", "number",
-        "record", "refused", "started_ns", "target",
+        "_began_ns", "_clock", "_ended", "_finished", "_first_token_ns", "_inbound", "_reader", "_usage", "complete",
+        "number", "record", "refused", "started_ns", "target",
     )  # fmt: skip
 
     def __init__(self, call: Call, target: Target, number: int, why: str, clock: Clock) -> None:
@@ -34,6 +34,7 @@ class Attempt:
         self.refused = False
         self.complete = False
         self._ended = False
+        self._finished = False
         self._usage: Usage | None = None
         self._inbound: Inbound | None = None
         self._reader: AnswerReader | None = None
@@ -73,7 +74,10 @@ class Attempt:
             await self._linger(inbound)
             return None
         while True:
-            data = await inbound.read()
+            try:
+                data = await inbound.read()
+            except UpstreamError as error:
+                return self._broken_off(inbound, reader, error, committed)
             if data is None:
                 self._ended = True
                 frames = reader.end()
@@ -87,6 +91,25 @@ class Attempt:
                 return frames
             if self._first_token_ns is not None:
                 self._in_time(self._first_token_ns)
+
+    def _broken_off(
+        self, inbound: Inbound, reader: AnswerReader, error: UpstreamError, committed: bool
+    ) -> list[Frame] | None:
+        """The end of a stream that stalls or breaks where only its formal end was missing: the model had finished.
+
+        Raises `error` where more was missing than that.
+        """
+        if not self._finished:
+            raise error
+        try:
+            frames = reader.end()
+        except UpstreamError:
+            raise error from None
+        inbound.abort()
+        self._ended = True
+        self._note(frames, committed)
+        self.complete = True
+        return frames or None
 
     def close(self, outcome: str, error: UpstreamError | None = None) -> None:
         """The attempt is over; its connection is aborted unless the answer was read to its end. Once only."""
@@ -124,6 +147,7 @@ class Attempt:
                 elif isinstance(delta, Begin):
                     record.model_answered = record.model_answered or delta.model
                 elif isinstance(delta, Finish):
+                    self._finished = True
                     self.refused = self.refused or delta.reason == "refusal"
                     broken = broken or delta.reason == "error"
                 elif isinstance(delta, RefusalDelta):
