@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import http.client
+import json
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +94,21 @@ def _ended(gateway: Gateway, app: str, total: int) -> dict[str, int] | None:
     for call in gateway.calls(f"&app={app}"):
         counts[call["outcome"]] = counts.get(call["outcome"], 0) + 1
     return counts if sum(counts.values()) == total and "in_flight" not in counts else None
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_who_leaves_before_an_answer_begins_is_on_record(gateway: Gateway, vendors: Vendors, stream: bool) -> None:
+    app = f"left-{'stream' if stream else 'whole'}"
+    body: Any = {"model": app, "messages": [{"role": "user", "content": "hi"}], "stream": stream}
+    host, port = gateway.url.removeprefix("http://").split(":")
+    with vendors.failing("f14-hang", "openai", model=f"gpt-6-luna-{6000 + stream}"):
+        connection = http.client.HTTPConnection(host, int(port), timeout=10)
+        headers = {"authorization": f"Bearer {gateway.key}", "content-type": "application/json"}
+        connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+        until(lambda: vendors.state()["answered"] == 1, 10, "the provider is asked")
+        left = vendors.state()["left"]
+        connection.close()
+        until(lambda: vendors.state()["left"] == left + 1, CLOSED_S, "the provider is left alone")
+    record = gateway.only_call(f"&app={app}")
+    assert record["call"]["outcome"] == "cancelled"
+    assert [attempt["outcome"] for attempt in record["attempts"]] == ["cancelled"]

@@ -74,9 +74,13 @@ def documents() -> list[dict[str, Any]]:
         found += [
             route(f"to-{vendor}", f"{vendor}/{MODELS[vendor]}"),
             app(f"to-{vendor}", f"to-{vendor}"),
+            route(f"brief-{vendor}", f"{vendor}/{MODELS[vendor]}", deadlines={**DEADLINES, "idle_s": 1}),
+            app(f"brief-{vendor}", f"brief-{vendor}"),
             route(f"slow-{vendor}", f"{vendor}-slow/{MODELS[vendor]}"),
             app(f"slow-{vendor}", f"slow-{vendor}"),
             app(f"kettle-{vendor}", f"to-{vendor}", prompt="kettle@1.2.0"),
             {**app(f"guarded-{vendor}", f"to-{vendor}", guardrail="strict@1.0.0"), "bodies": "full"},
         ]
+    for name, model in (("left-whole", "gpt-6-luna-6000"), ("left-stream", "gpt-6-luna-6001")):
+        found += [route(name, f"openai/{model}"), app(name, name)]
     return found
