@@ -137,7 +137,9 @@ def install_size() -> dict[str, Any]:
         subprocess.run([sys.executable, "-m", "venv", name], check=True)
         before = _size_mb(Path(name))
         source = Path(__file__).parents[1]
-        subprocess.run([f"{name}/bin/pip", "install", "-q", "--no-compile", str(source)], check=True, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            [f"{name}/bin/pip", "install", "-q", "--no-compile", str(source)], check=True, stderr=subprocess.DEVNULL
+        )
         return {"of": "headgate", "phase": "install", "mb": round(_size_mb(Path(name)) - before, 1)}
 
 
