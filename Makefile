@@ -1,5 +1,6 @@
 # make run        build a virtual environment, start the demo, serve until Ctrl-C (ARGS=--once: call and exit)
 # make test       everything CI checks
+# make soak       every outage drill: each way to fail for 4 virtual hours, each provider in turn (some 8 minutes)
 # make bench      the budgets, beside nginx and HAProxy (needs gcc; installs the two where it is root)
 # make format     format the sources
 # make lock       pin the newest allowed versions of all dependencies, with hashes
@@ -8,13 +9,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run test bench format lock clean
+.PHONY: run test soak bench format lock clean
 
 run: .venv/installed
 	@exec $(BIN)/headgate demo $(ARGS)
 
 test: .venv/tested-with
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+# every drill runs, whatever the ones before it found
+soak: .venv/installed
+	@failed=0; seed=0; for provider in openai anthropic google; do seed=$$((seed + 1)); \
+	  $(BIN)/headgate drill outage --provider $$provider --mode all --rate 0.5 --seed $$seed $(ARGS) || failed=1; \
+	done; exit $$failed
 
 bench: .venv/tested-with
 	$(BIN)/python -m benchmarks.gateway $(ARGS)

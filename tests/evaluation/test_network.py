@@ -106,3 +106,39 @@ def test_each_ending_is_told(does: Callable[[Line], None], kind: str, took_s: fl
 def test_bad_weather_is_refused_or_times_out() -> None:
     assert ask(send(GOOD), Weather.REFUSED) == (["connect_failed"], 0.0, 0)
     assert ask(send(GOOD), Weather.BLACKHOLE) == (["connect_timeout"], 3.0, 0)
+
+
+def test_a_blackhole_swallows_what_is_under_way_and_a_refusal_resets_it() -> None:
+    def then(weather: Weather) -> Callable[[NetworkLoop], None]:
+        return lambda loop: loop.network.weather(PORT, weather)
+
+    assert cut_short(then(Weather.BLACKHOLE)) == ("idle_timeout", 31.0)
+    assert cut_short(then(Weather.REFUSED)) == ("connection_reset", 1.0)
+
+
+def cut_short(strikes: Callable[[NetworkLoop], None]) -> tuple[str, float]:
+    """What becomes of an answer whose first half came before the weather struck, and when."""
+
+    async def main(loop: NetworkLoop) -> tuple[str, float]:
+        clock = VirtualClock(loop)
+        loop.network.serve(PORT, lambda line: Scripted(line, lambda line: send_halves(line, clock)))
+        transport = HttpTransport(clock)
+        request = OutboundRequest(Origin("http", "127.0.0.1", PORT, True), b"POST /x HTTP/1.1\r\n", b"{}", DEADLINES)
+        answer = await transport.send(request)
+        assert await answer.read() == b"he"
+        clock.call_later(1.0, lambda: strikes(loop))
+        with pytest.raises(UpstreamError) as failed:
+            while await answer.read() is not None:
+                continue
+        answer.abort()
+        took_s = clock.seconds()
+        await clock.sleep(5.0)
+        return failed.value.kind, took_s
+
+    return run_virtual(NetworkLoop(), main)
+
+
+def send_halves(line: Line, clock: VirtualClock) -> None:
+    line.deliver(GOOD[:-3])
+    clock.call_later(1.0, lambda: line.deliver(b"l"))
+    clock.call_later(2.0, lambda: line.deliver(b"lo"))

@@ -49,6 +49,7 @@ class Line(asyncio.Transport):
         self._protocol = protocol
         self._forget = lost
         self._closing = False
+        self._mute = False
         self.paused = False
         self.peer: Peer | None = None
 
@@ -89,24 +90,30 @@ class Line(asyncio.Transport):
 
     def deliver(self, data: bytes) -> bool:
         """Bytes reach the client. False where it is no longer there, or became so by them."""
-        if not self._closing:
+        if not self._closing and not self._mute:
             self._protocol.data_received(data)
         return not self._closing
 
     def finish(self) -> None:
         """A clean end (FIN)."""
-        if not self._closing:
-            self._protocol.eof_received()
+        if self._closing or self._mute:
+            return
+        self._protocol.eof_received()
         self._lose(None)
 
     def reset(self) -> None:
         """A reset (RST)."""
-        self._lose(ConnectionResetError())
+        if not self._mute:
+            self._lose(ConnectionResetError())
+
+    def mute(self) -> None:
+        """From now on nothing gets through either way, and neither side is told."""
+        self._mute = True
 
     # -- inside
 
     def _arrive(self, data: bytes) -> None:
-        if not self._closing and self.peer is not None:
+        if not self._closing and not self._mute and self.peer is not None:
             self.peer.received(data)
 
     def _resumed(self) -> None:
@@ -138,11 +145,13 @@ class Network:
         self._lines[port] = {}
 
     def weather(self, port: int, weather: Weather) -> None:
-        """From now on. Bad weather cuts the connections that are open, too."""
+        """From now on. Open connections are reset where new ones are refused, and go silent in a blackhole."""
         self._weather[port] = weather
-        if weather is not Weather.CLEAR:
-            for line in list(self._lines[port]):
+        for line in list(self._lines[port]):
+            if weather is Weather.REFUSED:
                 line.reset()
+            elif weather is Weather.BLACKHOLE:
+                line.mute()
 
     def open(self) -> int:
         """Connections now open."""

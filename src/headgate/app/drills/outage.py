@@ -14,12 +14,12 @@ from headgate.admission.files import PublishedKey, write_keys
 from headgate.admission.keys import mint_key, mint_key_id
 from headgate.app.config import Config, load_config
 from headgate.app.drills.client import ClientExchange, failure, told
-from headgate.app.drills.traffic import APP, Kind, kinds, request, words
+from headgate.app.drills.traffic import Kind, kinds, request, words
 from headgate.app.drills.vendors import VendorPeer
 from headgate.app.gate import wire_gate
 from headgate.app.snapshot import compile_snapshot
 from headgate.core.ids import CallIds
-from headgate.core.snapshot import Snapshot
+from headgate.core.snapshot import App
 from headgate.core.stages import KeyInfo
 from headgate.dialects import DIALECTS
 from headgate.edge import DataPlane
@@ -78,7 +78,7 @@ class _Drill:
         if compiled.snapshot is None:
             raise compiled.faults[0]
         snapshot = compiled.snapshot
-        self._kinds = kinds(_first_of_app(snapshot))
+        self._kinds = kinds({name: _first(app) for name, app in snapshot.apps.items()})
         self._keys = _publish(config.state, entropy, clock)
         admission = Admission(KeySource(config.state, load_pepper(config.state, entropy)), clock)
         self._journal = MemoryJournal()
@@ -142,8 +142,8 @@ class _Drill:
             self._loop.network.weather(self._ports[provider], Weather.CLEAR)
 
 
-def _first_of_app(snapshot: Snapshot) -> str:
-    app = snapshot.apps[APP]
+def _first(app: App) -> str:
+    """The provider that an app's calls go to where all is well."""
     return app.channels[app.default_channel].route.targets[0].provider
 
 

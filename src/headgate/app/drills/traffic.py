@@ -1,15 +1,14 @@
-"""Who calls in a drill, and with what: every dialect, streamed and not, through an app and by a model's own name."""
+"""Who calls in a drill, and with what: every dialect, streamed and not, through apps and by a model's own name."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from headgate.core.types import Header
 from headgate.wire.request import Head, Request
 
-APP = "support"
 _HEADERS: dict[str, tuple[Header, ...]] = {
     "openai": ((b"content-type", b"application/json"),),
     "anthropic": ((b"content-type", b"application/json"), (b"anthropic-version", b"2023-06-01")),
@@ -37,11 +36,11 @@ class Kind(msgspec.Struct, frozen=True):
         return f"{self.dialect} {self.model} {'streamed' if self.stream else 'whole'}"
 
 
-def kinds(first_of_app: str) -> tuple[Kind, ...]:
-    """Every kind of call; `first_of_app` is the provider that the app's route asks first."""
+def kinds(apps: Mapping[str, str]) -> tuple[Kind, ...]:
+    """Every kind of call; `apps` tells the provider that each app's route asks first."""
     found: list[Kind] = []
     for dialect, models in _MODELS.items():
-        for model, first in ((APP, first_of_app), *((model, dialect) for model in models)):
+        for model, first in (*apps.items(), *((model, dialect) for model in models)):
             found += [Kind(dialect, model, stream, first) for stream in (False, True)]
     return tuple(found)
 
