@@ -30,7 +30,7 @@ class Edit(msgspec.Struct, gc=False):
 
 
 class Channel(Protocol):
-    """What the screen needs of a channel."""
+    """What both kinds of channel do."""
 
     total: int
     cleared: int

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from headgate.core.chat import ReasoningDelta, RefusalDelta, TextDelta, ToolArgs
-from headgate.guardrails.channel import JsonChannel, TextChannel
+from headgate.guardrails.channel import Channel, JsonChannel, TextChannel
 from headgate.guardrails.jsontext import looks_like_json
 from headgate.guardrails.patterns import RuleSet
 from headgate.guardrails.unread import Spot
@@ -36,7 +36,7 @@ class Line:
 
     def __init__(self, key: Key, rules: RuleSet) -> None:
         json = key[0] is ToolArgs
-        self.channel: TextChannel | JsonChannel = JsonChannel(rules) if json else TextChannel(rules)
+        self.channel: Channel = JsonChannel(rules) if json else TextChannel(rules)
         self.key = key
         self.shaped = json
         self.closed = False

@@ -13,7 +13,7 @@ from typing import cast
 import msgspec
 
 from headgate.core.types import Json
-from headgate.guardrails.channel import JsonChannel, TextChannel, rewrite
+from headgate.guardrails.channel import Channel, JsonChannel, TextChannel, rewrite
 from headgate.guardrails.jsontext import looks_like_json
 from headgate.guardrails.patterns import RuleSet, encoded
 from headgate.guardrails.prose import without_escapes
@@ -194,7 +194,7 @@ class Walk:
     def _plain(self, text: str, path: str) -> str:
         return self._apply(TextChannel(self._rules), text, path)
 
-    def _apply(self, channel: TextChannel | JsonChannel, text: str, path: str, known: Sequence[Finding] = ()) -> str:
+    def _apply(self, channel: Channel, text: str, path: str, known: Sequence[Finding] = ()) -> str:
         """The text with a channel's redactions. A finding that meets a `known` one of its rule is on record already."""
         findings = channel.end(text)
         self._findings = findings
