@@ -32,6 +32,12 @@ STOP_S = 40.0
 RECORD_S = 15.0
 CALL_S = 20.0
 TICK_S = 0.02
+# what starts here ends with the test process, however that ends (Linux's PR_SET_PDEATHSIG survives exec)
+TIED = (
+    sys.executable,
+    "-c",
+    "import ctypes, os, signal, sys; ctypes.CDLL(None).prctl(1, signal.SIGTERM); os.execvp(sys.argv[1], sys.argv[1:])",
+)
 HEADGATE = (sys.executable, "-m", "headgate.cli")
 PROVIDER_KEY = "sim-provider-key"
 
@@ -80,7 +86,7 @@ class Process:
         self.log = folder / f"{name}.log"
         with self.log.open("wb") as out:
             self.popen = subprocess.Popen(
-                list(program),
+                [*TIED, *program],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
