@@ -9,6 +9,7 @@ from headgate.evaluation import MODES, Bar, Report, Spread
 from headgate.evaluation.report import ADDED_P99, ATTEMPTS_PER_CALL, DEAD_SHARE, FAILURES
 
 _NEVER = "not seen"
+_SHORT = {FAILURES: "failures", ADDED_P99: "latency", ATTEMPTS_PER_CALL: "attempts", DEAD_SHARE: "tries there"}
 _OVERVIEW = [
     "MODE", "CALLS", "NOTICED", "ADDED P50", "P99", "MAX", "TRIES/CALL", "TRIED THERE", "DETECTED", "RECOVERED",
     "BARS MISSED",
@@ -88,7 +89,7 @@ def _row(report: Report) -> list[str]:
     return [
         report.mode, f"{report.calls:,}", f"{report.failed:,}", _ms(added.p50), _ms(added.p99), _ms(added.max),
         _plain(report.attempts_per_call, 3), _percent(report.dead_share), _seconds(report.detect_s),
-        _seconds(report.recover_s), _missed(report.bars) or "none",
+        _seconds(report.recover_s), ", ".join(_SHORT[bar.name] for bar in report.bars if not bar.met) or "none",
     ]  # fmt: skip
 
 
