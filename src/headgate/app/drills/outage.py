@@ -38,6 +38,7 @@ from headgate.evaluation import (
 )
 from headgate.simulator import SimulatorSettings, build
 from headgate.wire.client import HttpTransport
+from headgate.wire.strand import Strand
 
 TEAMS = ("shop", "help-desk", "warehouse")
 FIRST_S = 0.4  # how a healthy vendor answers: time to the first token, and between chunks of a stream
@@ -86,6 +87,7 @@ class _Drill:
         gate = wire_gate(admission, self._journal, self._transport, clock, entropy)
         self._plane = DataPlane(gate, lambda: snapshot, CallIds(clock, entropy), clock, DIALECTS)
         self._samples: list[Sample] = []
+        self._ended: asyncio.Future[None] | None = None  # what the last calls are waited for with
 
     async def run(self) -> list[Sample]:
         """All calls, as their clients saw them."""
@@ -94,12 +96,14 @@ class _Drill:
         clock.call_later(outage.lead_s + outage.outage_s, self._mend)
         until_s = outage.lead_s + outage.outage_s + outage.tail_s
         at_s, number = self._gap(), 0
-        async with asyncio.TaskGroup() as calls:
-            while at_s < until_s:
-                await clock.sleep(at_s - clock.seconds())
-                number += 1
-                calls.create_task(self._call(number))
-                at_s += self._gap()
+        while at_s < until_s:
+            await clock.sleep(at_s - clock.seconds())
+            number += 1
+            self._loop.call_soon(self._call, number)
+            at_s += self._gap()
+        while len(self._samples) < number:
+            self._ended = self._loop.create_future()
+            await self._ended
         await self._transport.close()
         return self._samples
 
@@ -107,17 +111,28 @@ class _Drill:
         """Seconds to the next call of a Poisson process."""
         return -math.log(1.0 - self._chance.uniform()) / self._outage.rate
 
-    async def _call(self, number: int) -> None:
-        """One client's call, from its first byte to its last."""
+    def _call(self, number: int) -> None:
+        """One client's call begins; it runs as the server runs it, on a strand."""
         kind = self._kind(number)
         at_ns = self._clock.monotonic_ns()
         exchange = ClientExchange(self._clock)
-        await self._plane.serve(request(kind, number, self._keys[number % len(self._keys)]), exchange)
+        work = self._plane.serve(request(kind, number, self._keys[number % len(self._keys)]), exchange)
+        Strand(self._loop, work, lambda error: self._answered(kind, number, at_ns, exchange, error)).start()
+
+    def _answered(
+        self, kind: Kind, number: int, at_ns: int, exchange: ClientExchange, error: BaseException | None
+    ) -> None:
+        """A call is over: what its client saw is noted. An exception that got this far is the gateway's own fault."""
         record = self._journal.take(exchange.call_id)
-        seen = told(failure(exchange, DIALECTS[kind.dialect], kind.stream, words(number)), record)
+        if error is not None:
+            seen: str | None = f"the gateway broke ({type(error).__name__})"
+        else:
+            seen = told(failure(exchange, DIALECTS[kind.dialect], kind.stream, words(number)), record)
         tries = [] if record is None else [Try(one.provider, one.error or one.outcome) for one in record.attempts]
         ended_ns = self._clock.monotonic_ns() if exchange.ended_ns is None else exchange.ended_ns
         self._samples.append(Sample(kind.name, kind.first, at_ns, ended_ns - at_ns, seen, tuple(tries)))
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
 
     def _kind(self, number: int) -> Kind:
         """The first calls take every kind in turn, so that the calm knows each; then chance decides."""
