@@ -14,6 +14,7 @@ from headgate.core.chat import (
     Finish,
     Frame,
     ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     ToolArgs,
     ToolStart,
@@ -212,7 +213,7 @@ def test_choices_and_tool_calls_are_judged_apart() -> None:
 
 TURNS = st.lists(
     st.tuples(
-        st.sampled_from([(TextDelta, 0), (ReasoningDelta, 0), (ToolArgs, 0), (ToolArgs, 1), (TextDelta, 1)]), PARTS
+        st.sampled_from([(TextDelta, 0), (RefusalDelta, 0), (ToolArgs, 0), (ToolArgs, 1), (TextDelta, 1)]), PARTS
     ),
     max_size=40,
 )
@@ -246,10 +247,26 @@ def block(index: int | None, *deltas: Any) -> Frame:
 
 
 def test_a_tail_waits_until_its_choice_ends_where_no_block_is_closed() -> None:
-    parts = [[frame(ReasoningDelta("so it is bob"))], [frame(TextDelta("Yes, "))], [frame(Finish("stop"))]]
+    parts = [[frame(TextDelta("so it is bob"))], [frame(ToolStart(0, "1", "f"))], [frame(Finish("stop"))]]
     assert [len(part.frames) for part in answer(EVERYTHING, parts).passed] == [0, 0, 3, 0]
-    parts = [[frame(ReasoningDelta("so it is.\n"))], [frame(TextDelta("Yes, "))], [frame(Finish("stop"))]]
+    parts = [[frame(TextDelta("so it is.\n"))], [frame(ToolStart(0, "1", "f"))], [frame(Finish("stop"))]]
     assert [len(part.frames) for part in answer(EVERYTHING, parts).passed] == [1, 1, 1, 0]
+
+
+def test_reasoning_holds_nothing_back_once_the_answer_begins_and_a_match_over_the_seam_is_found() -> None:
+    parts = [[frame(ReasoningDelta("so it is bob"))], [frame(TextDelta("Yes. "))], [frame(Finish("stop"))]]
+    assert [len(part.frames) for part in answer(EVERYTHING, parts).passed] == [0, 2, 1, 0]
+
+    def turns() -> list[list[Frame]]:
+        return [
+            [frame(ReasoningDelta("mail bob@exa"))],
+            [frame(TextDelta("Yes. "))],
+            [frame(ReasoningDelta("mple.com "))],
+        ]
+
+    got = answer(policy({"check": "email", "action": "redact"}), turns())
+    assert got.said(ReasoningDelta) == "mail bob@exa[email] "
+    assert answer(policy({"check": "email", "action": "block"}), turns()).blocked == "email"
 
 
 def test_a_block_that_is_closed_holds_nothing_back_once_another_begins() -> None:

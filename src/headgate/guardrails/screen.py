@@ -188,9 +188,13 @@ class RuleScreen:
             frame.changed = True
 
     def _rest(self, choice: int) -> None:
-        """Another channel of the choice begins. One whose block is complete holds nothing back any longer."""
+        """Another channel of the choice begins. Reasoning, and a block that is complete, hold nothing back any longer.
+
+        Reasoning comes before the answer and is shown apart from it. Held to the end of its choice, a last word that
+        could begin an address would turn every such stream into one piece.
+        """
         line = self._active.get(choice)
-        if line is not None and line.closed:
+        if line is not None and (line.closed or line.key[0] is ReasoningDelta):
             del self._active[choice]
             self._note(line.name, line.pause())
 
