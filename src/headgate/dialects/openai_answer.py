@@ -26,12 +26,20 @@ from headgate.core.chat import (
 from headgate.core.errors import UpstreamError
 from headgate.core.types import Usage, as_int, as_object, as_text
 from headgate.dialects.openai_errors import read_stream_error
-from headgate.dialects.openai_types import Got, GotCall, GotChoice, GotFunction, GotMessage
+from headgate.dialects.openai_types import (
+    COUNT_MAX,
+    Got,
+    GotCall,
+    GotChoice,
+    GotFunction,
+    GotMessage,
+    GotUsage,
+    GotWhole,
+)
 from headgate.dialects.whole import ANSWER_BYTES_MAX
 
 CHOICES_MAX: Final = 128
 CALLS_MAX: Final = 1024
-_COUNT_MAX: Final = 2**31  # no answer has more tokens: a server that says so is not believed
 
 # finish_reason -> canonical; words of compatible servers included, words we do not know are `error`
 FINISH: Final[dict[str, str]] = {
@@ -93,7 +101,7 @@ class AnswerState:
         """True where there is an answer and every choice told why it ended."""
         return bool(self.choices) and all(choice.finished for choice in self.choices.values())
 
-    def read(self, got: Got, frame: Frame) -> None:
+    def read(self, got: Got | GotWhole, frame: Frame) -> None:
         """Adds what `got` says to the frame. Raises UpstreamError."""
         if got.error is not None:
             raise read_stream_error(got.error)
@@ -106,7 +114,7 @@ class AnswerState:
             for position, choice in enumerate(choices):
                 self._choice(position, choice, frame)
         if got.usage is not None:
-            usage = read_usage(got.usage)
+            usage = told(got.usage) if isinstance(got.usage, GotUsage) else read_usage(got.usage)
             if usage is not None:
                 deltas.append(UsageDelta(usage))
 
@@ -188,6 +196,32 @@ class AnswerState:
         return "tool_calls" if state.calls else "stop"
 
 
+def plain(got: GotWhole) -> list[Delta] | None:
+    """What a whole answer says that is one text, as most are: read at a glance, without `AnswerState`'s book (2 us).
+
+    None for any other answer, good or bad. The deltas are those that `AnswerState` reads.
+    """
+    choices = got.choices
+    if choices is None or len(choices) != 1 or got.error is not None:
+        return None
+    choice = choices[0]
+    message, raw = choice.message, choice.finish_reason
+    if message is None or not message.content or choice.index or choice.delta is not None:
+        return None
+    if raw != "stop" and raw != "length":
+        return None
+    if message.refusal or message.tool_calls or message.function_call is not None:
+        return None
+    if message.reasoning_content or message.reasoning or message.headgate_reasoning:
+        return None
+    name = None if got.id is None else str(got.id) or None
+    begin = Begin(name, got.model or None, got.system_fingerprint)
+    deltas: list[Delta] = [begin, TextDelta(message.content), Finish(raw, raw)]
+    if got.usage is not None:
+        deltas.append(UsageDelta(told(got.usage)))
+    return deltas
+
+
 def _check_arguments(text: str) -> None:
     try:
         _arguments.decode(text)
@@ -248,24 +282,38 @@ def read_signature(extra: object) -> str | None:
     return as_text(google.get("thought_signature")) if google is not None else None
 
 
-def read_usage(value: object) -> Usage | None:
+def told(counts: GotUsage) -> Usage:
     """Token counts. OpenAI's `prompt_tokens` include the cache, `completion_tokens` the reasoning, as ours do.
 
-    A prompt of no tokens, a negative or an absurd count is a server that does not count: None.
+    A prompt of no tokens is a server that does not count: None.
     """
+    prompt, completion = counts.prompt_tokens_details, counts.completion_tokens_details
+    cached = None if prompt is None else prompt.cached_tokens
+    return Usage(
+        counts.prompt_tokens or None,
+        counts.completion_tokens,
+        counts.prompt_cache_hit_tokens if cached is None else cached,
+        None if prompt is None else prompt.cache_write_tokens,
+        None if completion is None else completion.reasoning_tokens,
+    )
+
+
+def read_usage(value: object) -> Usage | None:
+    """Token counts, of which any may be no number, negative or absurd: those are not told."""
     tree = as_object(value)
     if tree is None:
         return None
     prompt, completion = as_object(tree.get("prompt_tokens_details")), as_object(tree.get("completion_tokens_details"))
+    cached = None if prompt is None else _count(prompt.get("cached_tokens"))
     return Usage(
         input=_count(tree.get("prompt_tokens")) or None,
         output=_count(tree.get("completion_tokens")),
-        cached=_count(prompt.get("cached_tokens")) if prompt else _count(tree.get("prompt_cache_hit_tokens")),
-        cache_write=_count(prompt.get("cache_write_tokens")) if prompt else None,
-        reasoning=_count(completion.get("reasoning_tokens")) if completion else None,
+        cached=_count(tree.get("prompt_cache_hit_tokens")) if cached is None else cached,
+        cache_write=None if prompt is None else _count(prompt.get("cache_write_tokens")),
+        reasoning=None if completion is None else _count(completion.get("reasoning_tokens")),
     )
 
 
 def _count(value: object) -> int | None:
     number = as_int(value)
-    return number if number is not None and 0 <= number < _COUNT_MAX else None
+    return number if number is not None and 0 <= number <= COUNT_MAX else None

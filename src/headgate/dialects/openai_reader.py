@@ -8,9 +8,9 @@ import msgspec
 
 from headgate.core.chat import Frame
 from headgate.core.errors import UpstreamError
-from headgate.dialects.openai_answer import AnswerState
+from headgate.dialects.openai_answer import AnswerState, plain
 from headgate.dialects.openai_errors import read_stream_error
-from headgate.dialects.openai_types import Got, got_decoder
+from headgate.dialects.openai_types import Got, GotWhole, got_decoder, whole_decoder
 from headgate.dialects.whole import WholeBody
 from headgate.wire.sse import Event, SseParser, parse
 
@@ -115,9 +115,15 @@ class WholeReader(WholeBody):
     def end(self) -> list[Frame]:
         """See `base.AnswerReader`."""
         body = self.gathered()
+        try:
+            got = whole_decoder.decode(body)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            got = _decode(body)  # odd counts are no reason to lose an answer; anything else fails once more
+        deltas = plain(got) if type(got) is GotWhole else None
+        if deltas is not None:
+            return [Frame(body, deltas, last=True, content=True)]
         frame = Frame(body, [], last=True)
         answer = AnswerState()
-        got = _decode(body)
         answer.read(got, frame)
         if not got.choices:
             raise UpstreamError("empty_answer", "the provider's answer holds no choice")

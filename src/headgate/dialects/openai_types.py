@@ -12,6 +12,8 @@ import msgspec
 from headgate.dialects.base import Extra
 
 Positive: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+COUNT_MAX = 2**31 - 1  # no answer has more tokens: a server that says so is not believed
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
 Named: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 
 # -- requests, as far as every call is read ------------------------------------------------------------------------
@@ -215,17 +217,52 @@ class GotChoice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class Got(msgspec.Struct):
-    """A whole answer or a chunk of one. Loosely typed where compatible servers differ."""
+class GotAnswer(msgspec.Struct):
+    """What a whole answer and a chunk of one have in common. Loosely typed where compatible servers differ."""
 
     choices: list[GotChoice] | None = None
     id: str | int | None = None
     model: str | None = None
     system_fingerprint: str | None = None
-    usage: object = None
     error: object = None
+
+
+class Got(GotAnswer):
+    """A whole answer or a chunk of one, whatever its server makes of `usage`."""
+
+    usage: object = None
+
+
+class GotPromptDetails(msgspec.Struct, gc=False):
+    """What the prompt's tokens were."""
+
+    cached_tokens: Count | None = None
+    cache_write_tokens: Count | None = None
+
+
+class GotAnswerDetails(msgspec.Struct, gc=False):
+    """What the answer's tokens were."""
+
+    reasoning_tokens: Count | None = None
+
+
+class GotUsage(msgspec.Struct, gc=False):
+    """Token counts as they should be: numbers within bounds."""
+
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
+    prompt_tokens_details: GotPromptDetails | None = None
+    completion_tokens_details: GotAnswerDetails | None = None
+    prompt_cache_hit_tokens: Count | None = None
+
+
+class GotWhole(GotAnswer):
+    """A whole answer whose counts are as they should be: checked by the decoder, not field by field (1 us)."""
+
+    usage: GotUsage | None = None
 
 
 ask_decoder = msgspec.json.Decoder(Ask)
 request_decoder = msgspec.json.Decoder(WireRequest)
 got_decoder = msgspec.json.Decoder(Got)
+whole_decoder = msgspec.json.Decoder(GotWhole)
