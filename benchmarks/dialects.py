@@ -15,8 +15,9 @@ import sys
 import time
 from collections.abc import Callable
 
+from headgate.core.stages import Asked
 from headgate.dialects import DIALECTS
-from headgate.dialects.base import Dialect, splice_top_level
+from headgate.dialects.base import Dialect, splice
 
 ROUNDS = 7
 PROMPT_1K = "The quick brown fox jumps over the lazy dog. " * 23
@@ -105,7 +106,7 @@ def rows(name: str, dialect: Dialect) -> list[tuple[str, float]]:
             ),
             (
                 f"splice by re-encoding {size}",
-                cost_us(lambda told=told: splice_top_level(told, {"model": b'"model-b"'}), 3000),
+                cost_us(lambda told=told: splice(told, Asked("", False, told, None), {"model": b'"model-b"'}), 3000),
             ),
         ]
     first, chunk = CHUNKS[name]

@@ -85,6 +85,8 @@ class Asked(msgspec.Struct, gc=False):
 
     `body` is the client's body without that extra field; `document` the dialect's own typed reading of it.
     `input_chars` is a cheap measure for token estimates. `choices` is how many answers were asked for (n).
+    `filled` names the fields that a prompt's settings put into the body, `cut` is the body put together last and the
+    fields it was made of (`dialects.base.fields_of`).
     """
 
     model: str
@@ -97,6 +99,8 @@ class Asked(msgspec.Struct, gc=False):
     wants_usage: bool = True
     input_chars: int = 0
     choices: int = 1
+    filled: Sequence[str] = ()
+    cut: tuple[bytes, dict[str, msgspec.Raw]] | None = None
 
 
 class Selected(msgspec.Struct, frozen=True, gc=False):

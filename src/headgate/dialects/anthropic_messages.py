@@ -24,7 +24,8 @@ from headgate.dialects.base import (
     Carried,
     Read,
     Sent,
-    splice_top_level,
+    fields_of,
+    splice,
 )
 from headgate.dialects.decoding import read_body
 from headgate.dialects.foreign import MARK_BYTES
@@ -48,7 +49,7 @@ class AnthropicMessages:
         asked = Asked(ask.model, bool(ask.stream), body, ask, ask.max_tokens, input_chars=chars)
         extra = ask.headgate
         if extra is not msgspec.UNSET:
-            asked.body = splice_top_level(body, {EXTRA_FIELD: None})
+            asked.body = splice(body, asked, {EXTRA_FIELD: None})
             if extra is not None:
                 asked.variables, asked.channel = extra.variables, extra.channel
         return asked
@@ -62,7 +63,7 @@ class AnthropicMessages:
 
     def add_prompt(self, asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> Carried:
         """See `Dialect.add_prompt`. This dialect has no place for seed and penalties."""
-        return anthropic_splice.add_prompt(asked.body, messages, settings)
+        return anthropic_splice.add_prompt(asked, messages, settings)
 
     def read_request(self, body: bytes, stream: bool) -> Read:
         """See `Dialect.read_request`."""
@@ -80,13 +81,13 @@ class AnthropicMessages:
         dropped: list[str] = []
         if model != asked.model:
             changes["model"] = _encode(model)
-        if body is not asked.body:
+        if asked.filled:
             for name in anthropic_splice.refused_settings(body, asked, model):
                 changes[name] = None
                 dropped.append(SETTING + name)
         if MARK_BYTES in body:
-            changes |= anthropic_splice.without_foreign(body, dropped)
-        return Carried(splice_top_level(body, changes) if changes else body, dropped)
+            changes |= anthropic_splice.without_foreign(fields_of(body, asked), dropped)
+        return Carried(splice(body, asked, changes), dropped)
 
     def request_target(self, model: str, stream: bool) -> str:
         """See `Dialect.request_target`."""

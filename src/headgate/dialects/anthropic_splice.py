@@ -14,8 +14,7 @@ from headgate.core.types import Json, as_object
 from headgate.dialects.anthropic_models import takes_one_sampling, takes_sampling
 from headgate.dialects.anthropic_request import write_settings
 from headgate.dialects.anthropic_turns import Dropped
-from headgate.dialects.base import SETTING, Carried, filled_in, splice_top_level
-from headgate.dialects.decoding import fields_decoder
+from headgate.dialects.base import SETTING, Carried, fields_of, filled_in, splice
 from headgate.dialects.foreign import MARK, MARK_BYTES
 
 _SAMPLING: Final = ("temperature", "top_p", "top_k")
@@ -44,9 +43,9 @@ _message_decoder: Final = msgspec.json.Decoder(_Message)
 _block_decoder: Final = msgspec.json.Decoder(_Block)
 
 
-def add_prompt(body: bytes, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> Carried:
+def add_prompt(asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> Carried:
     """See `Dialect.add_prompt`. Raises InvalidRequest for a setting whose value does not fit."""
-    fields = fields_decoder.decode(body)
+    fields = fields_of(asked.body, asked)
     changes: dict[str, bytes | None] = {}
     system = [text for role, text in messages if role == "system"]
     turns = [{"role": role, "content": text} for role, text in messages if role != "system"]
@@ -56,17 +55,19 @@ def add_prompt(body: bytes, messages: Sequence[tuple[str, str]], settings: Mappi
         changes["messages"] = _encode([*turns, *_list_decoder.decode(fields["messages"])])
     dropped: Dropped = {}
     if settings:
-        changes |= _fill(fields, settings, dropped)
-    return Carried(splice_top_level(body, changes) if changes else body, [SETTING + name for name in dropped])
+        filled = _fill(fields, settings, dropped)
+        asked.filled = [name for name in filled if name not in fields]
+        changes |= filled
+    return Carried(splice(asked.body, asked, changes), [SETTING + name for name in dropped])
 
 
 def refused_settings(body: bytes, asked: Asked, model: str) -> list[str]:
     """Sampling parameters that a prompt's settings filled in and the model refuses: all of them beside thinking and
     from some generation on, one of two before."""
-    filled = filled_in(body, asked, _SAMPLING)
+    filled = filled_in(asked, _SAMPLING)
     if not filled or not takes_sampling(model):
         return filled
-    fields = fields_decoder.decode(body)
+    fields = fields_of(body, asked)
     thinking = as_object(msgspec.json.decode(fields.get("thinking", b"null")))
     if thinking is not None and thinking.get("type") != "disabled":
         return filled
@@ -75,12 +76,11 @@ def refused_settings(body: bytes, asked: Asked, model: str) -> list[str]:
     return []
 
 
-def without_foreign(body: bytes, dropped: list[str]) -> dict[str, bytes | None]:
+def without_foreign(fields: Mapping[str, msgspec.Raw], dropped: list[str]) -> dict[str, bytes | None]:
     """Changes that take other vendors' thinking out of a body; none where the mark is only part of a text.
 
     `thinking: enabled` goes too: under it the vendor refuses a tool loop that does not begin with its own thinking.
     """
-    fields = fields_decoder.decode(body)
     kept: list[object] = []
     found = False
     for raw in _list_decoder.decode(fields["messages"]):
@@ -128,7 +128,7 @@ def _join_system(texts: list[str], own: msgspec.Raw | None) -> bytes:
     return _encode(text)
 
 
-def _fill(fields: dict[str, msgspec.Raw], settings: Mapping[str, Json], dropped: Dropped) -> dict[str, bytes | None]:
+def _fill(fields: Mapping[str, msgspec.Raw], settings: Mapping[str, Json], dropped: Dropped) -> dict[str, bytes | None]:
     """Settings as fields of the body, where the client said nothing. Raises InvalidRequest for a value of no use."""
     chat = _settings(settings)
     dropped.update((name, None) for name in settings if name not in _PLACED)

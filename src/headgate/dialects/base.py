@@ -232,20 +232,33 @@ def limit_depth(body: bytes, tree: object) -> None:
 _shallow = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def splice_top_level(body: bytes, changes: Mapping[str, bytes | None]) -> bytes:
-    """Replaces, adds or (None) removes top-level fields of a JSON object; every other value keeps its exact bytes."""
-    fields = _shallow.decode(body)
+def fields_of(body: bytes, asked: Asked) -> dict[str, msgspec.Raw]:
+    """The top-level fields of a body of this call, each with its exact bytes; not to be changed.
+
+    A body that `splice` put together is not decoded again, which would cost 0.6 us at 1 KB and 8 us at 30 KB.
+    """
+    if asked.cut is not None and asked.cut[0] is body:
+        return asked.cut[1]
+    return _shallow.decode(body)
+
+
+def splice(body: bytes, asked: Asked, changes: Mapping[str, bytes | None]) -> bytes:
+    """Replaces, adds or (None) removes top-level fields of a body of this call; every other value keeps its exact
+    bytes. `body` itself where nothing changes."""
+    if not changes:
+        return body
+    fields = dict(fields_of(body, asked))
     for name, value in changes.items():
         if value is None:
             fields.pop(name, None)
         else:
             fields[name] = msgspec.Raw(value)
-    return msgspec.json.encode(fields)
+    spliced = msgspec.json.encode(fields)
+    asked.cut = (spliced, fields)
+    return spliced
 
 
-def filled_in(body: bytes, asked: Asked, names: Iterable[str]) -> list[str]:
+def filled_in(asked: Asked, names: Iterable[str]) -> list[str]:
     """Which of the top-level fields `names` a prompt's settings put into the body, not the client."""
-    if body is asked.body:
-        return []
-    fields, own = _shallow.decode(body), _shallow.decode(asked.body)
-    return [name for name in names if name in fields and name not in own]
+    filled = asked.filled
+    return [name for name in names if name in filled] if filled else []

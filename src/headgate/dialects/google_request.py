@@ -11,7 +11,7 @@ import msgspec
 from headgate.core.errors import InvalidRequest
 from headgate.core.stages import Asked
 from headgate.core.types import Json, JsonObject, as_object
-from headgate.dialects.base import EXTRA_FIELD, Carried, splice_top_level
+from headgate.dialects.base import EXTRA_FIELD, Carried, fields_of, splice
 from headgate.dialects.decoding import fields_decoder, read_body
 from headgate.dialects.foreign import MARK, MARK_BYTES, unwrap_foreign
 from headgate.dialects.google_config import write_settings
@@ -40,7 +40,7 @@ def ask(body: bytes, path_model: str | None, path_stream: bool) -> Asked:
         _measure(asked, config)
     extra = document.headgate
     if extra is not msgspec.UNSET:
-        asked.body = splice_top_level(body, {EXTRA_FIELD: None})
+        asked.body = splice(body, asked, {EXTRA_FIELD: None})
         if extra is not None:
             asked.variables, asked.channel = extra.variables, extra.channel
     return asked
@@ -96,7 +96,7 @@ def request_target(model: str, stream: bool) -> str:
 
 def add_prompt(asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> Carried:
     """See `Dialect.add_prompt`. The client's own turns keep their bytes."""
-    body = fields_decoder.decode(asked.body)
+    body = fields_of(asked.body, asked)
     changes: dict[str, bytes | None] = {}
     system: list[Json] = [{"text": text} for role, text in messages if role == "system"]
     if system:
@@ -114,7 +114,7 @@ def add_prompt(asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapp
     config = write_settings(settings, dropped)
     if config:
         _add_config(body, config, changes)
-    return Carried(splice_top_level(asked.body, changes) if changes else asked.body, dropped)
+    return Carried(splice(asked.body, asked, changes), dropped)
 
 
 def _named(body: Mapping[str, msgspec.Raw], camel_name: str, snake_name: str) -> tuple[str, bytes | None]:
@@ -155,18 +155,18 @@ def splice_request(body: bytes, asked: Asked, model: str) -> Carried:
     dropped: list[str] = []
     if MARK_BYTES in body:
         lost: dict[str, None] = {}
-        body = _without_foreign(body, lost)
+        body = _without_foreign(body, asked, lost)
         dropped += lost
     if document.model is not None and document.model.removeprefix("models/") != model:
-        body = splice_top_level(body, {"model": msgspec.json.encode(f"models/{model}")})
+        body = splice(body, asked, {"model": msgspec.json.encode(f"models/{model}")})
     return Carried(body, dropped)
 
 
-def _without_foreign(body: bytes, dropped: dict[str, None]) -> bytes:
-    fields = fields_decoder.decode(body)
+def _without_foreign(body: bytes, asked: Asked, dropped: dict[str, None]) -> bytes:
+    fields = fields_of(body, asked)
     turns = items(msgspec.json.decode(fields["contents"]), "contents")
     kept = [content for content in turns if _clean(as_object(content), dropped)]
-    return splice_top_level(body, {"contents": msgspec.json.encode(kept)})
+    return splice(body, asked, {"contents": msgspec.json.encode(kept)})
 
 
 def _clean(content: JsonObject | None, dropped: dict[str, None]) -> bool:

@@ -21,7 +21,7 @@ from headgate.dialects.base import (
     Dialect,
     Read,
     Sent,
-    splice_top_level,
+    splice,
 )
 from headgate.dialects.decoding import read_body
 from headgate.dialects.openai_reader import StreamReader, WholeReader
@@ -54,7 +54,7 @@ class OpenAIChat:
         )
         extra = told.headgate
         if extra is not msgspec.UNSET:
-            asked.body = splice_top_level(body, {EXTRA_FIELD: None})
+            asked.body = splice(body, asked, {EXTRA_FIELD: None})
             if extra is not None:
                 asked.variables, asked.channel = extra.variables, extra.channel
         return asked
@@ -76,7 +76,7 @@ class OpenAIChat:
 
     def add_prompt(self, asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> Carried:
         """System texts are messages here, so the prompt is put in front as it stands."""
-        return openai_splice.add_prompt(asked.body, messages, settings)
+        return openai_splice.add_prompt(asked, messages, settings)
 
     def read_request(self, body: bytes, stream: bool) -> Read:
         """Any OpenAI client's request in canonical form."""

@@ -9,7 +9,7 @@ import msgspec
 
 from headgate.core.stages import Asked
 from headgate.core.types import Json, JsonObject, as_object
-from headgate.dialects.base import SETTING, Carried, filled_in, splice_top_level
+from headgate.dialects.base import SETTING, Carried, fields_of, filled_in, splice
 from headgate.dialects.decoding import fields_decoder
 from headgate.dialects.openai_models import is_openai, refused
 from headgate.dialects.openai_types import Ask
@@ -49,20 +49,20 @@ def splice_request(body: bytes, asked: Asked, model: str) -> Carried:
     if model != asked.model:
         changes["model"] = _encode(model)
     if not asked.wants_usage:
-        changes["stream_options"] = _USAGE if told.stream_options is None else _add_usage(body)
-    if body is not asked.body:
-        for name in filled_in(body, asked, refused(model)):
+        changes["stream_options"] = _USAGE if told.stream_options is None else _add_usage(fields_of(body, asked))
+    if asked.filled:
+        for name in filled_in(asked, refused(model)):
             changes[name] = None
             dropped.append(SETTING + name)
     if _carries(told):
-        messages = _without_carriers(bytes(fields_decoder.decode(body)["messages"]), is_openai(model), dropped)
+        messages = _without_carriers(bytes(fields_of(body, asked)["messages"]), is_openai(model), dropped)
         if messages is not None:
             changes["messages"] = messages
-    return Carried(splice_top_level(body, changes) if changes else body, dropped)
+    return Carried(splice(body, asked, changes), dropped)
 
 
-def _add_usage(body: bytes) -> bytes:
-    options = fields_decoder.decode(fields_decoder.decode(body)["stream_options"])
+def _add_usage(fields: Mapping[str, msgspec.Raw]) -> bytes:
+    options = fields_decoder.decode(fields["stream_options"])
     options["include_usage"] = msgspec.Raw(b"true")
     return _encode(options)
 
@@ -117,11 +117,12 @@ def _unsigned(raw: bytes, strict: bool) -> bytes | None:
     return _encode(calls) if changed else None
 
 
-def add_prompt(body: bytes, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> Carried:
+def add_prompt(asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> Carried:
     """See `base.Dialect.add_prompt`."""
-    fields = fields_decoder.decode(body)
+    fields = fields_of(asked.body, asked)
     changes: dict[str, bytes | None] = {}
     dropped: list[str] = []
+    filled: list[str] = []
     if messages:
         ours = _encode([{"role": role, "content": text} for role, text in messages])
         theirs = bytes(fields["messages"]).lstrip(b"[" + _WHITESPACE)
@@ -133,7 +134,9 @@ def add_prompt(body: bytes, messages: Sequence[tuple[str, str]], settings: Mappi
             dropped.append(SETTING + name)
         elif not any(said in fields for said in said_by):
             changes[field] = _encode(told)
-    return Carried(splice_top_level(body, changes), dropped)
+            filled.append(field)
+    asked.filled = filled
+    return Carried(splice(asked.body, asked, changes), dropped)
 
 
 def _setting(name: str, value: Json) -> Json:
