@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from headgate.app import check, load_config
-from headgate.app.config import Config
+from headgate.app.config import Ability, Config
 from headgate.core.errors import ConfigError
+from headgate.dialects.base import ABILITIES
 
 GOOD = """\
 listen: 127.0.0.1:8484
@@ -95,6 +97,28 @@ def test_what_only_shows_when_everything_is_compiled(tmp_path: Path, old: str, n
     compiled = check(load(tmp_path, GOOD.replace(old, new, 1)))
     assert compiled.snapshot is None
     assert said in " ".join(map(str, compiled.faults))
+
+
+MODEL = "    models: {tiny: {context: 512, abilities: [tools], price: {input: 1, output: 2}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("context: 512", "context: 0", "headgate.yaml:6: `providers.openai.models.tiny.context`: expected `int` >= 1"),
+        ("[tools]", "[juggling]", "invalid enum value 'juggling'"),
+        ("input: 1", "input: -1", "`providers.openai.models.tiny.price.input`: expected `float` >= 0"),
+    ],
+)
+def test_what_is_stated_of_a_model_must_make_sense(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in MODEL
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, GOOD + MODEL.replace(old, new))
+    assert said in str(caught.value)
+
+
+def test_abilities_are_those_that_dialects_ask_about() -> None:
+    assert frozenset(get_args(Ability)) == ABILITIES
 
 
 def test_exposing_needs_a_word(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -29,13 +29,18 @@ VENDOR_KEYS = {
 }
 
 
+Money = Annotated[float, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Ability = Literal["images", "documents", "audio", "tools", "json_schema", "reasoning", "sampling"]
+
+
 class PriceSource(msgspec.Struct, forbid_unknown_fields=True):
     """Your own price of a model, in US dollars per million tokens; None is unknown, never free."""
 
-    input: float
-    output: float
-    cached_input: float | None = None
-    cache_write: float | None = None
+    input: Money
+    output: Money
+    cached_input: Money | None = None
+    cache_write: Money | None = None
 
 
 class ModelSource(msgspec.Struct, forbid_unknown_fields=True):
@@ -45,9 +50,9 @@ class ModelSource(msgspec.Struct, forbid_unknown_fields=True):
     """
 
     price: PriceSource | None = None
-    context: int | None = None
-    max_output: int | None = None
-    abilities: list[str] | None = None
+    context: Count | None = None
+    max_output: Count | None = None
+    abilities: list[Ability] | None = None
 
 
 class ProviderSource(msgspec.Struct, forbid_unknown_fields=True):
