@@ -10,7 +10,8 @@ from headgate.core.types import Header
 
 CREDENTIAL_CHARS_MAX = 512
 
-_PLAIN = frozenset((b"x-api-key", b"x-goog-api-key"))
+_BEARER = b"authorization"
+_SHOWING = frozenset((_BEARER, b"x-api-key", b"x-goog-api-key"))
 
 
 def credential(headers: Sequence[Header], query: str) -> str | None:
@@ -22,12 +23,9 @@ def credential(headers: Sequence[Header], query: str) -> str | None:
     """
     found: str | None = None
     for name, value in headers:
-        if name in _PLAIN:
-            shown = value.strip().decode("latin-1")
-        elif name == b"authorization":
-            shown = _bearer(value)
-        else:
+        if name not in _SHOWING:
             continue
+        shown = _bearer(value) if name == _BEARER else value.strip().decode("latin-1")
         if not shown:
             continue
         if found is not None and found != shown:
@@ -41,6 +39,8 @@ def credential(headers: Sequence[Header], query: str) -> str | None:
 
 
 def _bearer(value: bytes) -> str:
+    if value[:7] == b"Bearer ":  # as SDKs write it
+        return value[7:].strip().decode("latin-1")
     scheme, _, token = value.strip().partition(b" ")
     if not scheme:
         return ""

@@ -15,6 +15,9 @@ else:  # msgspec reads annotations at run time and knows no recursive aliases
 Header: TypeAlias = "tuple[bytes, bytes]"
 
 
+TOKENS_MAX = 1_000_000_000  # a count beyond this is not a count
+
+
 class ArtifactRef(msgspec.Struct, frozen=True, gc=False):
     """One version of one artifact: `kind/name@1.4.2` and the SHA-256 digest (hex) of its canonical content."""
 
@@ -54,17 +57,29 @@ class Usage(msgspec.Struct, gc=False):
 
 
 def folded(before: Usage | None, told: Usage) -> Usage:
-    """Usage with what was told later: the last word wins, field by field."""
-    if before is None:
-        return told
+    """Usage with what was told later: the last word wins, field by field. A count out of all bounds tells nothing."""
+    if (
+        before is None
+        and (told.input is None or 0 <= told.input <= TOKENS_MAX)
+        and (told.output is None or 0 <= told.output <= TOKENS_MAX)
+        and (told.cached is None or 0 <= told.cached <= TOKENS_MAX)
+        and (told.cache_write is None or 0 <= told.cache_write <= TOKENS_MAX)
+        and (told.reasoning is None or 0 <= told.reasoning <= TOKENS_MAX)
+    ):
+        return told  # as it mostly is: told once, and in bounds
+    known = before or Usage()
     return Usage(
-        before.input if told.input is None else told.input,
-        before.output if told.output is None else told.output,
-        before.cached if told.cached is None else told.cached,
-        before.cache_write if told.cache_write is None else told.cache_write,
-        before.reasoning if told.reasoning is None else told.reasoning,
-        before.estimated or told.estimated,
+        _later(known.input, told.input),
+        _later(known.output, told.output),
+        _later(known.cached, told.cached),
+        _later(known.cache_write, told.cache_write),
+        _later(known.reasoning, told.reasoning),
+        known.estimated or told.estimated,
     )
+
+
+def _later(before: int | None, told: int | None) -> int | None:
+    return told if told is not None and 0 <= told <= TOKENS_MAX else before
 
 
 def money(price: Price | None, usage: Usage) -> float | None:

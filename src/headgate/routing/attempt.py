@@ -12,7 +12,6 @@ from headgate.core.types import Usage, folded, money
 from headgate.dialects.base import AnswerReader
 
 LINGER_S = 0.25  # how long a provider may keep a stream open after its answer is complete
-TOKENS_MAX = 1_000_000_000  # a count beyond this is not a count
 _REQUEST_ID_CHARS_MAX = 128
 
 
@@ -125,10 +124,9 @@ class Attempt:
                 record.status = error.attempt_status
         usage = self._usage
         if usage is not None:
-            record.input_tokens = asked = _count(usage.input)
-            record.output_tokens = answered = _count(usage.output)
-            if asked is not None and answered is not None:
-                record.cost_usd = money(self.target.price, usage)
+            record.input_tokens = usage.input
+            record.output_tokens = usage.output
+            record.cost_usd = money(self.target.price, usage)
 
     def drop(self) -> None:
         """Nothing more is wanted of the connection."""
@@ -136,21 +134,22 @@ class Attempt:
             self._inbound.abort()
 
     def _note(self, frames: list[Frame], committed: bool) -> None:
+        """What the frames say. `type(...) is`, since `isinstance` is slow to say no of a struct's class: 0.1 us."""
         record = self.record
         broken = False
         for frame in frames:
             for delta in frame.deltas:
-                if isinstance(delta, TextDelta):
+                if type(delta) is TextDelta:
                     continue
-                if isinstance(delta, UsageDelta):
-                    self._usage = folded(self._usage, delta.usage)
-                elif isinstance(delta, Begin):
+                if type(delta) is Begin:
                     record.model_answered = record.model_answered or delta.model
-                elif isinstance(delta, Finish):
+                elif type(delta) is Finish:
                     self._finished = True
                     self.refused = self.refused or delta.reason == "refusal"
                     broken = broken or delta.reason == "error"
-                elif isinstance(delta, RefusalDelta):
+                elif type(delta) is UsageDelta:
+                    self._usage = folded(self._usage, delta.usage)
+                elif type(delta) is RefusalDelta:
                     self.refused = True
             if frame.content and record.first_token_us is None:
                 record.first_token_us = self._us(self._clock.monotonic_ns())
@@ -182,7 +181,3 @@ class Attempt:
 
     def _us(self, now_ns: int) -> int:
         return (now_ns - self._began_ns) // 1000
-
-
-def _count(tokens: int | None) -> int | None:
-    return tokens if tokens is not None and 0 <= tokens <= TOKENS_MAX else None

@@ -185,7 +185,7 @@ class Sending:
         call, asked, endpoint = self._call, self._asked, target.endpoint
         if endpoint.dialect == call.dialect:
             carried = self._means.dialects[call.dialect].splice_request(self._body, asked, target.model)
-            call.record.dropped = [*self._lost, *carried.dropped]
+            call.record.dropped = [*self._lost, *carried.dropped] if carried.dropped else self._lost
             extra = passing(call.dialect, call.headers)
             return endpoint.request(target.model, asked.stream, carried.body, extra, within)
         read = self._read

@@ -9,34 +9,6 @@ from headgate.core.stages import Funded
 from headgate.core.types import Price, Usage, money
 from headgate.dialects.base import CHARS_PER_TOKEN
 
-TOKENS_MAX = 1_000_000_000
-
-
-def folded(before: Usage | None, told: Usage) -> Usage:
-    """Usage with what was told later: the last word wins, field by field. A count out of all bounds tells nothing."""
-    if (
-        before is None
-        and 0 <= (told.input or 0) <= TOKENS_MAX
-        and 0 <= (told.output or 0) <= TOKENS_MAX
-        and 0 <= (told.cached or 0) <= TOKENS_MAX
-        and 0 <= (told.cache_write or 0) <= TOKENS_MAX
-        and 0 <= (told.reasoning or 0) <= TOKENS_MAX
-    ):
-        return told  # as it mostly is: told once, and in bounds
-    known = before or Usage()
-    return Usage(
-        _later(known.input, told.input),
-        _later(known.output, told.output),
-        _later(known.cached, told.cached),
-        _later(known.cache_write, told.cache_write),
-        _later(known.reasoning, told.reasoning),
-        known.estimated or told.estimated,
-    )
-
-
-def _later(before: int | None, told: int | None) -> int | None:
-    return told if told is not None and 0 <= told <= TOKENS_MAX else before
-
 
 def settle(record: CallRecord, funded: Funded, told: Usage | None, chars: int) -> None:
     """Put tokens and cost on the record. `chars` is how many characters of answer went out.
@@ -62,9 +34,13 @@ def settle(record: CallRecord, funded: Funded, told: Usage | None, chars: int) -
     record.cache_write_tokens = usage.cache_write
     record.reasoning_tokens = usage.reasoning
     record.tokens_estimated = usage.estimated
-    cost = record.cost_usd = money(_price(record, funded), usage)
-    if attempt is not None:
-        attempt.input_tokens, attempt.output_tokens, attempt.cost_usd = usage.input, usage.output, cost
+    if attempt is None:
+        record.cost_usd = money(_price(record, funded), usage)
+        return
+    if attempt.input_tokens != usage.input or attempt.output_tokens != usage.output:
+        attempt.input_tokens, attempt.output_tokens = usage.input, usage.output
+        attempt.cost_usd = money(_price(record, funded), usage)
+    cost = record.cost_usd = attempt.cost_usd  # priced by its own target already, where it told these very counts
     if cost is not None and len(record.attempts) > 1:
         record.cost_usd = cost + (_earlier(record.attempts[:-1]) or 0.0)
 

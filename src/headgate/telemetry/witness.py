@@ -11,9 +11,9 @@ from headgate.core.errors import HeadgateError
 from headgate.core.ports import Clock, Journal
 from headgate.core.record import CallRecord, GapRecord
 from headgate.core.stages import Call, Funded, Passed
-from headgate.core.types import Usage
+from headgate.core.types import Usage, folded
 from headgate.telemetry.bodies import BodyKeeper
-from headgate.telemetry.cost import folded, settle
+from headgate.telemetry.cost import settle
 from headgate.telemetry.ports import Listener
 
 CLIENT_LEFT = "client_closed"
@@ -116,7 +116,8 @@ class CallWitness:
             record.committed = True
         if passed.blocked is not None:
             self._blocked = passed.blocked
-        self._read(passed.frames)
+        if passed.frames:
+            self._read(passed.frames)
 
     def seal(self) -> None:
         """Finish the record. On return it is in the journal. The second time nothing happens."""
@@ -160,12 +161,12 @@ class CallWitness:
             for delta in frame.deltas:
                 if type(delta) is TextDelta:
                     self._chars += len(delta.text)
-                elif type(delta) is UsageDelta:
-                    self._usage = folded(self._usage, delta.usage)
-                elif type(delta) is Finish:
-                    record.finish = record.finish or delta.reason
                 elif type(delta) is Begin:
                     record.model_answered = delta.model[:NAME_CHARS_MAX] if delta.model else record.model_answered
+                elif type(delta) is Finish:
+                    record.finish = record.finish or delta.reason
+                elif type(delta) is UsageDelta:
+                    self._usage = folded(self._usage, delta.usage)
                 elif type(delta) is ToolArgs or type(delta) is ReasoningDelta or type(delta) is RefusalDelta:
                     self._chars += len(delta.text)
             if bodies is not None:
