@@ -13,7 +13,7 @@ from importlib import import_module
 import headgate
 from headgate.core.errors import ConfigError
 
-COMMANDS = ("up", "check", "keys", "calls", "explain", "providers", "simulate", "drill", "demo")
+COMMANDS = ("init", "up", "check", "keys", "calls", "explain", "providers", "simulate", "drill", "demo")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

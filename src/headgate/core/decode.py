@@ -42,6 +42,7 @@ def _told(error: msgspec.ValidationError) -> tuple[str, str]:
 
 def _entered(content: JsonObject, into: type, path: str) -> str:
     """The path with map keys in place of `*`: the keys whose values fail when they stand alone."""
+    told = path
     while "*" in path.split("."):
         before, _, after = path.partition("*")
         steps = before.strip(".").split(".")
@@ -49,7 +50,7 @@ def _entered(content: JsonObject, into: type, path: str) -> str:
             try:
                 msgspec.convert(_only(content, steps, key), into)
             except msgspec.ValidationError as error:
-                if _told(error)[1] == path:
+                if _told(error)[1] == told:
                     path = f"{before}{key}{after}"
                     break
         else:
