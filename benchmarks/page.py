@@ -1,4 +1,4 @@
-"""The page alone: a whole worker without its sockets. `python -m benchmarks.page [--stream] [--bare]`.
+"""The page alone: a whole worker without its sockets. `python -m benchmarks.page [--stream] [--bare] [--limits]`.
 
 Both transports are stand-ins in memory, so what is measured is Python: from the bytes of a request to the bytes of its
 answer, for 32 clients in turn. Prints thread CPU in microseconds per call (per chunk where streamed) as one JSON line:
@@ -22,7 +22,7 @@ from typing import Any
 import uvloop
 
 from benchmarks.load.contestants import HEADGATE, WORKSPACE, Contestant
-from headgate.admission import KeyDesk, load_pepper
+from headgate.admission import KeyDesk, NewKey, load_pepper
 from headgate.app.config import Config, load_config
 from headgate.app.up import check
 from headgate.app.worker import GC_THRESHOLD, Worker
@@ -89,8 +89,8 @@ def stream() -> list[bytes]:
     return [first, *words, last + usage + chunk(b"[DONE]") + b"0\r\n\r\n"]
 
 
-def configured(folder: Path) -> tuple[Config, str]:
-    """A gateway's configuration and an admin key, in `folder`."""
+def configured(folder: Path, limits: bool) -> tuple[Config, str]:
+    """A gateway's configuration and a key, in `folder`; one with `limits` has a rate of each kind and a budget."""
     os.environ["BENCH_KEY"] = "sk-bench"
     (folder / "workspace").mkdir()
     (folder / "headgate.yaml").write_text(HEADGATE.format(port=8120, mock=9100))
@@ -100,6 +100,8 @@ def configured(folder: Path) -> tuple[Config, str]:
     clock, entropy = SystemClock(), SystemEntropy()
     desk = KeyDesk(ControlStore(config.state), config.state, load_pepper(config.state, entropy), clock, entropy, None)
     secret = desk.open()
+    if limits:
+        secret = desk.create(NewKey("bench", rpm=900_000_000, tpm=900_000_000, budget_usd=9e8), "bench").secret
     assert secret is not None
     return config, secret
 
@@ -161,10 +163,11 @@ def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--stream", action="store_true")
     options.add_argument("--bare", action="store_true", help="key and record only: no prompt, no guardrails")
+    options.add_argument("--limits", action="store_true", help="the key has limits and a budget, far from reached")
     options.add_argument("--rounds", type=int, default=400)
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        config, secret = configured(Path(name))
+        config, secret = configured(Path(name), chosen.limits)
         extra: dict[str, object] = {"headgate": {"variables": {"desk": "a customer support desk"}}}
         asks = Contestant("page", 0, [], Path(name), model="gpt-4o-mini" if chosen.bare else "bench")
         asks.extra = {} if chosen.bare else extra
@@ -174,7 +177,15 @@ def main() -> None:
         times = uvloop.run(measure(config, request, stream() if chosen.stream else whole(), chosen.rounds))
     low, middle = times[len(times) // 20], times[len(times) // 2]
     print(
-        json.dumps({"stream": chosen.stream, "bare": chosen.bare, "us_p5": round(low, 2), "us_p50": round(middle, 2)})
+        json.dumps(
+            {
+                "stream": chosen.stream,
+                "bare": chosen.bare,
+                "limits": chosen.limits,
+                "us_p5": round(low, 2),
+                "us_p50": round(middle, 2),
+            }
+        )
     )
 
 

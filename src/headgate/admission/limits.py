@@ -35,17 +35,20 @@ class Bucket:
         """
         wait = self.wait(units, now_ns)
         if not wait:
-            self._level += min(units, self.per_minute) * MINUTE_NS
+            self._level += (units if units < self.per_minute else self.per_minute) * MINUTE_NS
         return wait
 
     def wait(self, units: int, now_ns: int) -> int:
         """How many ns until `units` fit; 0 where they fit now."""
-        rate = self.per_minute
+        rate, level = self.per_minute, self._level
         elapsed = now_ns - self._last_ns
         if elapsed > 0:
             self._last_ns = now_ns
-            self._level = max(self._level - elapsed * rate, 0)
-        excess = self._level + (min(units, rate) - rate) * MINUTE_NS
+            level -= elapsed * rate
+            self._level = level = level if level > 0 else 0
+        if units >= rate:
+            return -(-level // rate)
+        excess = level + (units - rate) * MINUTE_NS
         return -(-excess // rate) if excess > 0 else 0
 
     def adjust(self, units: int) -> None:

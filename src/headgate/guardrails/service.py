@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import CoroutineType
+from typing import Any
+
 from headgate.core.ports import Policy, Screen
 from headgate.core.stages import Grounded, Screened
 
@@ -11,9 +14,9 @@ class Guardrails:
 
     __slots__ = ()
 
-    async def screen_input(self, grounded: Grounded) -> Screened:
-        """Raises PolicyBlocked."""
-        return await _policy(grounded).screen_input(grounded)
+    def screen_input(self, grounded: Grounded) -> CoroutineType[Any, Any, Screened]:
+        """Raises PolicyBlocked. The policy's own coroutine, not one more around it."""
+        return _policy(grounded).screen_input(grounded)
 
     def output(self, screened: Screened) -> Screen:
         """A fresh output screen."""

@@ -54,13 +54,18 @@ class TemplateProgram:
             return self._static
         self._check(variables)
         size = len(msgspec.json.encode(variables))
+        rendered: list[tuple[str, str]] = []
+        chars = 0
         try:
-            rendered = [(line.role, line.template.render(variables, size)) for line in self._lines]
+            for line in self._lines:
+                text = line.template.render(variables, size)
+                chars += len(text)
+                rendered.append((line.role, text))
         except TemplateError as error:
             raise InvalidRequest(
                 f"{self.ref} could not be rendered: {_said(error)}", param="headgate.variables"
             ) from error
-        if sum(len(text) for _, text in rendered) > OUTPUT_CHARS_MAX:
+        if chars > OUTPUT_CHARS_MAX:
             raise InvalidRequest(
                 f"{self.ref} renders to more than {OUTPUT_CHARS_MAX} characters", param="headgate.variables"
             )

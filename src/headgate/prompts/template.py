@@ -41,7 +41,7 @@ class LanguageError(Exception):
 class Template:
     """One compiled template. Thread-bound, like the loop that renders it."""
 
-    __slots__ = ("_env", "_static", "size", "variables")
+    __slots__ = ("_env", "_fuel", "_static", "size", "variables")
 
     def __init__(self, source: str) -> None:
         """Raises LanguageError."""
@@ -51,6 +51,7 @@ class Template:
         self._env = minijinja.Environment(
             undefined_behavior="strict", pycompat=False, debug=False, keep_trailing_newline=True, fuel=FUEL_MAX
         )
+        self._fuel = FUEL_MAX
         for name in ("range", "dict", "debug", "namespace"):
             self._env.remove_global(name)
         try:
@@ -65,8 +66,9 @@ class Template:
         """The text. `size`: bytes of all variables together. Raises TemplateError (out of fuel, undefined)."""
         if self._static is not None:
             return self._static
-        fuel = RENDER_BYTES_MAX // (self.size + size + 1)
-        self._env.fuel = min(fuel, FUEL_MAX)
+        fuel = min(RENDER_BYTES_MAX // (self.size + size + 1), FUEL_MAX)
+        if fuel != self._fuel:  # only where variables are long
+            self._env.fuel = self._fuel = fuel
         return self._env.render_template("prompt", **variables)
 
 

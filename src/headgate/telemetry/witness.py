@@ -109,7 +109,9 @@ class CallWitness:
     def saw(self, passed: Passed) -> None:
         """Note first token, finish, model and usage of what goes out."""
         if passed.attempt != self._attempt:
-            self._start(passed.attempt)
+            if self._attempt:
+                self._restart()
+            self._attempt = passed.attempt
         record = self._record
         if passed.commits and record.ttft_us is None:
             record.ttft_us = (self._owner.clock.monotonic_ns() - self._call.started_ns) // 1000
@@ -145,9 +147,8 @@ class CallWitness:
         for listener in owner.listeners:
             listener(record)
 
-    def _start(self, attempt: int) -> None:
+    def _restart(self) -> None:
         """Another try answers from the beginning: what an earlier one said never went out."""
-        self._attempt = attempt
         self._chars = 0
         self._usage = None
         self._record.finish = self._record.model_answered = None
