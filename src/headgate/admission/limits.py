@@ -33,23 +33,25 @@ class Bucket:
         """Take `units` (at most the whole bucket) and return 0, or take nothing and return how long to
         wait, in ns.
         """
-        wait = self.wait(units, now_ns)
-        if not wait:
-            self._level += (units if units < self.per_minute else self.per_minute) * MINUTE_NS
-        return wait
-
-    def wait(self, units: int, now_ns: int) -> int:
-        """How many ns until `units` fit; 0 where they fit now."""
         rate, level = self.per_minute, self._level
         elapsed = now_ns - self._last_ns
         if elapsed > 0:
             self._last_ns = now_ns
             level -= elapsed * rate
             self._level = level = level if level > 0 else 0
-        if units >= rate:
-            return -(-level // rate)
-        excess = level + (units - rate) * MINUTE_NS
-        return -(-excess // rate) if excess > 0 else 0
+        wanted = (units if units < rate else rate) * MINUTE_NS
+        excess = level + wanted - rate * MINUTE_NS
+        if excess > 0:
+            return -(-excess // rate)
+        self._level = level + wanted
+        return 0
+
+    def wait(self, units: int, now_ns: int) -> int:
+        """How many ns until `units` fit; 0 where they fit now."""
+        wait = self.take(units, now_ns)
+        if not wait:
+            self._level -= min(units, self.per_minute) * MINUTE_NS
+        return wait
 
     def adjust(self, units: int) -> None:
         """Give back (negative) or charge (positive) without asking; a debt drains like the rest."""

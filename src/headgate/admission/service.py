@@ -65,7 +65,9 @@ class Admission:
         meter = self._meters.get(info.id)
         if meter is None:
             return Reservation(self, planned, admitted.call.record, None, None)
-        usd = planned.estimate_usd if info.budget_usd is None else _dearest(planned)
+        usd = planned.estimate_usd
+        if info.budget_usd is not None and len(planned.candidates) > 1:
+            usd = _dearest(planned)
         tokens = planned.input_tokens + planned.output_tokens
         taken = meter.take(usd, tokens, self._clock.monotonic_ns(), self._clock.now_ns())
         return Reservation(self, planned, admitted.call.record, meter, taken)
@@ -201,12 +203,11 @@ def _permit(selected: Selected) -> None:
 def _dearest(planned: Planned) -> float | None:
     """The worst case over every target that may be asked."""
     worst = planned.estimate_usd
-    if len(planned.candidates) > 1:
-        usage = Usage(input=planned.input_tokens, output=planned.output_tokens)
-        for candidate in planned.candidates[1:]:
-            usd = money(candidate.target.price, usage)
-            if usd is not None and (worst is None or usd > worst):
-                worst = usd
+    usage = Usage(planned.input_tokens, planned.output_tokens)
+    for candidate in planned.candidates[1:]:
+        usd = money(candidate.target.price, usage)
+        if usd is not None and (worst is None or usd > worst):
+            worst = usd
     return worst
 
 
