@@ -28,12 +28,9 @@ def settle(record: CallRecord, funded: Funded, told: Usage | None, chars: int) -
             record.cost_usd = _earlier(record.attempts)
             return
         usage = _estimated(usage or Usage(), funded, chars)
-    record.input_tokens = usage.input
-    record.output_tokens = usage.output
-    record.cached_tokens = usage.cached
-    record.cache_write_tokens = usage.cache_write
-    record.reasoning_tokens = usage.reasoning
-    record.tokens_estimated = usage.estimated
+    record.input_tokens, record.output_tokens = usage.input, usage.output
+    record.cached_tokens, record.cache_write_tokens = usage.cached, usage.cache_write
+    record.reasoning_tokens, record.tokens_estimated = usage.reasoning, usage.estimated
     if attempt is None:
         record.cost_usd = money(_price(record, funded), usage)
         return

@@ -92,7 +92,8 @@ class CallWitness:
         selected = planned.screened.grounded.prompted.selected
         record, asked, app, release = self._record, selected.asked, selected.app, selected.release
         record.stream = asked.stream
-        record.model_asked = (record.model_asked or asked.model)[:NAME_CHARS_MAX]
+        record.model_asked = record.model_asked or asked.model
+        self._clip(record)
         if record.route is None and planned.route.ref is not None:
             record.route = str(planned.route.ref)
         if app is not None and record.app is None:
@@ -133,10 +134,8 @@ class CallWitness:
             settle(record, self._funded, self._usage, self._chars)
         if self._bodies is not None:
             record.request_body, record.response_body = self._bodies.bodies()
-        # what a client or a provider chose the length of: one of them must not crowd out the record
-        record.model_asked = record.model_asked[:NAME_CHARS_MAX]
-        if record.dropped:
-            record.dropped = [name[:NAME_CHARS_MAX] for name in record.dropped[:NAMES_MAX]]
+        if self._funded is None or record.dropped:
+            self._clip(record)
         record.latency_us = (owner.clock.monotonic_ns() - self._call.started_ns) // 1000
         try:
             owner.journal.sealed(record)
@@ -163,15 +162,24 @@ class CallWitness:
                 if type(delta) is TextDelta:
                     self._chars += len(delta.text)
                 elif type(delta) is Begin:
-                    record.model_answered = delta.model[:NAME_CHARS_MAX] if delta.model else record.model_answered
+                    if delta.model:
+                        record.model_answered = delta.model[:NAME_CHARS_MAX]
                 elif type(delta) is Finish:
-                    record.finish = record.finish or delta.reason
+                    if record.finish is None:
+                        record.finish = delta.reason
                 elif type(delta) is UsageDelta:
                     self._usage = folded(self._usage, delta.usage)
                 elif type(delta) is ToolArgs or type(delta) is ReasoningDelta or type(delta) is RefusalDelta:
                     self._chars += len(delta.text)
             if bodies is not None:
                 bodies.add(frame)
+
+    def _clip(self, record: CallRecord) -> None:
+        """What a client or a provider chose the length of: one of them must not crowd out the record."""
+        if len(record.model_asked) > NAME_CHARS_MAX:
+            record.model_asked = record.model_asked[:NAME_CHARS_MAX]
+        if record.dropped:
+            record.dropped = [name[:NAME_CHARS_MAX] for name in record.dropped[:NAMES_MAX]]
 
     def _conclude(self, record: CallRecord) -> None:
         """The page came to its end."""
