@@ -181,6 +181,46 @@ def test_calls_need_no_control_process(own: Gateway) -> None:
     assert fetch(own.url + "/v1/models", headers=said).status == 200
 
 
+def test_a_control_process_that_cannot_live_leaves_calls_alone(own: Gateway) -> None:
+    database = own.folder / "state" / "control.db"
+    sound = database.rename(database.with_suffix(".sound"))
+    database.mkdir()  # whoever opens it is told no
+    worker = own.worker()
+    os.kill(own.control(), signal.SIGKILL)
+    until(lambda: own.process.said().count("control (process") >= 3, CALL_S, "three deaths are told of")
+    assert own.ask({"model": "to-openai", "messages": [{"role": "user", "content": "hi"}]}).status == 200
+    assert own.worker() == worker
+    database.rmdir()
+    sound.rename(database)
+    until(own.manageable, CALL_S, "the management API answers again")
+
+
+def test_a_stop_under_load_loses_nothing(own: Gateway) -> None:
+    load = Load(own)
+    load.start()
+    until(lambda: len(load.whole) >= ENOUGH, CALL_S, "enough calls under way")
+    own.process.popen.send_signal(signal.SIGHUP)
+    assert own.process.popen.wait(CALL_S) == 0
+    load.end()
+    own.start()
+    check(settled(own, load), load)
+
+
+def test_the_next_instance_starts_while_the_last_one_finishes_a_call(own: Gateway) -> None:
+    connection = http.client.HTTPConnection(own.url.removeprefix("http://"), timeout=CALL_S)
+    body = {"model": "slow-openai", "messages": [{"role": "user", "content": "[[long 200]]"}], "stream": True}
+    headers = {"authorization": f"Bearer {own.key}", "content-type": "application/json"}
+    connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+    answer = connection.getresponse()
+    assert answer.readline()
+    os.kill(own.process.popen.pid, signal.SIGKILL)
+    own.process.popen.wait()
+    own.start()
+    assert own.ask({"model": "to-openai", "messages": [{"role": "user", "content": "hi"}]}).status == 200
+    assert answer.read().endswith(b"[DONE]\n\n")
+    connection.close()
+
+
 def test_ctrl_c_reaches_every_process_and_ends_in_order(own: Gateway) -> None:
     answer = own.ask({"model": "to-openai", "messages": [{"role": "user", "content": "hi"}]})
     os.killpg(own.process.popen.pid, signal.SIGINT)

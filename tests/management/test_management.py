@@ -104,6 +104,7 @@ def test_keys_are_made_listed_and_revoked(place: Place) -> None:
         ("POST", "/api/keys", {"json": {"name": "x", "expires": "2027-01-01T00:00:00"}}, "expires"),
         ("POST", "/api/keys", {"json": {"name": "x", "expires": "2001-01-01T00:00:00Z"}}, "expires"),
         ("POST", "/api/keys", {"json": {"name": "x", "colour": 1}}, None),
+        ("POST", "/api/keys", {"json": {"name": "x", "admin": True, "tenant": "acme"}}, "tenant"),
         ("GET", "/api/calls?limit=many", {}, "limit"),
         ("GET", "/api/calls?limit=100000", {}, "limit"),
         ("GET", "/api/calls?since=yesterday", {}, "since"),

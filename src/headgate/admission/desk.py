@@ -27,13 +27,14 @@ NAME_CHARS_MAX = 200
 MODELS_MAX = 200
 COUNT_MAX = 1_000_000_000
 USD_MAX = 1e9
+DEFAULT_TENANT = "default"
 
 
 class NewKey(msgspec.Struct, frozen=True):
     """What a new key is to stand for; the fields mean what they mean on `core.stages.KeyInfo`."""
 
     name: str
-    tenant: str = "default"
+    tenant: str = DEFAULT_TENANT
     admin: bool = False
     models: Sequence[str] = ()
     expires_ns: int | None = None
@@ -182,6 +183,8 @@ def _check(new: NewKey, now_ns: int) -> None:
     for param, text in (("name", new.name), ("tenant", new.tenant)):
         if not text.strip() or len(text) > NAME_CHARS_MAX or not text.isprintable():
             raise InvalidRequest(f"`{param}` needs 1 to {NAME_CHARS_MAX} printable characters", param=param)
+    if new.admin and new.tenant != DEFAULT_TENANT:
+        raise InvalidRequest("an admin key is for every tenant: leave `tenant` out", param="tenant")
     if new.tenant == EVERY_TENANT:
         raise InvalidRequest(f"`{EVERY_TENANT}` is no tenant", param="tenant")
     for param, count in (("rpm", new.rpm), ("tpm", new.tpm), ("concurrency", new.concurrency)):

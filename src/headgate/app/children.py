@@ -118,10 +118,13 @@ def _work(name: str, work: Callable[[Lifeline], None], lifeline: Lifeline) -> No
         raise
 
 
-def reap() -> int | None:
-    """The pid of a child that ended, None where none did."""
+def reap() -> tuple[int, str] | None:
+    """The pid of a child that ended, and how it ended; None where none did."""
     try:
-        pid, _ = os.waitpid(-1, os.WNOHANG)
+        pid, status = os.waitpid(-1, os.WNOHANG)
     except ChildProcessError:
         return None
-    return pid or None
+    if not pid:
+        return None
+    code = os.waitstatus_to_exitcode(status)
+    return pid, f"signal {-code}" if code < 0 else f"status {code}"

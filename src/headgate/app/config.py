@@ -6,6 +6,7 @@ Secrets are never in the file: it names the environment variable or the file tha
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,6 +23,8 @@ from headgate.registry import read_yaml
 FILE = "headgate.yaml"
 LISTEN = "127.0.0.1:8484"
 SECRET_BYTES_MAX = 16 * 1024
+PORT_MAX = 65_535
+RETENTION_DAYS_MAX = 3650
 VENDOR_KEYS = {
     "openai": "OPENAI_API_KEY",
     "anthropic": "ANTHROPIC_API_KEY",
@@ -83,6 +86,7 @@ class Source(msgspec.Struct, forbid_unknown_fields=True):
     journal_full: Literal["serve", "refuse"] = "serve"
     retention_days: int = 30
     exposed: bool = False
+    management_hosts: list[str] = []
     ca_file: str | None = None
     providers: dict[str, ProviderSource] = {}
 
@@ -152,6 +156,8 @@ def _from_environment(environment: Mapping[str, str]) -> Artifact:
 def _checked(artifact: Artifact, base: Path, environment: Mapping[str, str]) -> Config:
     source = read(artifact, Source)
     listen = _address(artifact, "listen", source.listen)
+    if source.management is None and listen[1] == PORT_MAX:
+        raise artifact.fault("listen", "there is no port after it for the management API", "set `management:` as well")
     default = (listen[0], listen[1] + 1 if listen[1] else 0)
     management = default if source.management is None else _address(artifact, "management", source.management)
     for path, (host, _) in (("listen", listen), ("management", management)):
@@ -163,8 +169,11 @@ def _checked(artifact: Artifact, base: Path, environment: Mapping[str, str]) -> 
             )
     if not source.providers:
         raise artifact.fault("providers", "there is no provider", "providers: {openai: {type: openai, key_env: ...}}")
-    if source.retention_days < 1:
-        raise artifact.fault("retention_days", "records must be kept for a day at least", "retention_days: 30")
+    if not 1 <= source.retention_days <= RETENTION_DAYS_MAX:
+        raise artifact.fault("retention_days", "records are kept for a day at least", f"1 to {RETENTION_DAYS_MAX}")
+    ca_file = None if source.ca_file is None else base / source.ca_file
+    if ca_file is not None:
+        _check_roots(artifact, ca_file)
     return Config(
         source=source,
         artifact=artifact,
@@ -173,8 +182,16 @@ def _checked(artifact: Artifact, base: Path, environment: Mapping[str, str]) -> 
         state=base / source.state,
         workspace=None if source.workspace is None else base / source.workspace,
         providers=tuple(_provider(artifact, name, one, base, environment) for name, one in source.providers.items()),
-        ca_file=None if source.ca_file is None else base / source.ca_file,
+        ca_file=ca_file,
     )
+
+
+def _check_roots(artifact: Artifact, file: Path) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+    except OSError as error:  # ssl.SSLError is one
+        wrong = f"{file} cannot be read: {error.strerror or type(error).__name__}"
+        raise artifact.fault("ca_file", wrong, "a PEM file of root certificates") from error
 
 
 def _provider(
@@ -223,6 +240,6 @@ def _address(artifact: Artifact, path: str, text: str) -> tuple[str, int]:
         number = int(port)
     except ValueError:
         number = -1
-    if not 0 <= number <= 65535:
+    if not 0 <= number <= PORT_MAX:
         raise artifact.fault(path, f"`{text}` is no address", f"IP:PORT, such as {LISTEN}")
     return host, number

@@ -21,6 +21,7 @@ from headgate import admission, telemetry
 from headgate.admission import KeyDesk, load_pepper
 from headgate.app.children import Lifeline, Report
 from headgate.app.config import Config
+from headgate.app.supervisor import url_of
 from headgate.app.worker import GC_THRESHOLD, JOURNAL_FOLDER, stop_event
 from headgate.core.calls import Retention
 from headgate.core.errors import Forbidden, StoreUnavailable
@@ -66,11 +67,14 @@ class Control:
         self.metrics = Metrics()
         self.keeper = Keeper(str(state / JOURNAL_FOLDER), self.calls, clock, [self.metrics.count])
 
-    async def keep(self) -> None:
-        """Drain journals for ever; publish what keys have spent; drop what is too old."""
+    async def keep(self, stopped: asyncio.Event) -> None:
+        """Drain journals until stopped; publish what keys have spent; drop what is too old.
+
+        Not to be cancelled: a step that goes on in its thread beside `close` would skip records.
+        """
         tick = 0
-        while True:
-            while await run_in_threadpool(self.keeper.step):
+        while not stopped.is_set():
+            while await run_in_threadpool(self.keeper.step) and not stopped.is_set():
                 pass
             if tick % PUBLISH_TICKS == 0:
                 await run_in_threadpool(self._tend, tick % RETAIN_TICKS == 0)
@@ -105,31 +109,35 @@ async def _serve(config: Config, sock: socket.socket, lifeline: Lifeline) -> Non
     control = Control(config, clock, entropy)
     secret = control.desk.open()
     token = entropy.bytes(32).hex()
-    host, port = sock.getsockname()[:2]
     handlers = [
         *admission.handlers(control.desk),
         *telemetry.handlers(Queries(control.calls), control.metrics, lambda: control.keeper.state, clock),
     ]
-    app = management_app(
-        handlers, authenticator(control.desk, token), [host, "localhost", "127.0.0.1"], headgate.__version__
-    )
+    hosts = [_host_of(sock), "localhost", "127.0.0.1", *config.source.management_hosts]
+    app = management_app(handlers, authenticator(control.desk, token), hosts, headgate.__version__)
     server = _Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
     gc.collect()
     gc.set_threshold(*GC_THRESHOLD)
     gc.freeze()  # as in a worker: the keeper's batches would have everything that was loaded looked at again and again
     serving = asyncio.create_task(server.serve(sockets=[sock]))
-    keeping = asyncio.create_task(control.keep())
-    _tell(config.state, Told(f"http://{host}:{port}", token, os.getpid()))
+    keeping = asyncio.create_task(control.keep(stopped))
+    _tell(config.state, Told(url_of(sock), token, os.getpid()))
     lifeline.report(Report(True, secret))
     await asyncio.wait((serving, keeping, asyncio.create_task(stopped.wait())), return_when=asyncio.FIRST_COMPLETED)
+    stopped.set()
     server.should_exit = True
-    keeping.cancel()
     results = await asyncio.gather(serving, keeping, return_exceptions=True)
     (config.state / ADDRESS_FILE).unlink(missing_ok=True)
     control.close()
     for result in results:
         if isinstance(result, Exception):
             raise result
+
+
+def _host_of(sock: socket.socket) -> str:
+    """The Host name that clients send, as TrustedHost reads it: it cuts `[::1]:8485` at the first colon."""
+    host: str = sock.getsockname()[0]
+    return "[" if ":" in host else host
 
 
 class _Server(uvicorn.Server):

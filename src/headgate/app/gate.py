@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headgate.admission import Admission
+from headgate.app.probes import ProbeLines
 from headgate.core.ports import Clock, Entropy, Journal, Transport
 from headgate.dialects import DIALECTS
 from headgate.guardrails import Guardrails
@@ -23,5 +24,5 @@ def wire_gate(admission: Admission, journal: Journal, transport: Transport, cloc
     gate.prompts = Prompts()
     gate.retrieval = Retrieval()
     gate.guardrails = Guardrails()
-    gate.routing = Routing(transport, clock, entropy, DIALECTS)
+    gate.routing = Routing(transport, clock, entropy, DIALECTS, ProbeLines())
     return gate

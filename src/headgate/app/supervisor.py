@@ -10,6 +10,7 @@ import fcntl
 import logging
 import os
 import resource
+import select
 import signal
 import socket
 from collections.abc import Callable
@@ -25,12 +26,13 @@ from headgate.wire.listener import bind
 
 START_S = 20.0
 STOP_S = 35.0
-RESTARTS_MAX = 5  # within RESTART_WINDOW_NS: a child that cannot live is told of, not started for ever
-RESTART_WINDOW_NS = 60_000_000_000
+RESTART_S = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)  # a child that keeps dying is started for ever, ever more slowly
+SETTLED_NS = 60_000_000_000  # one that lived this long begins again at the first
+LOCK_S = 3.0  # a previous instance whose supervisor was killed may still be letting go
 BACKLOG = 4096
 LOCK_FILE = "lock"
 DESCRIPTORS_MAX = 1 << 20
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
 log = logging.getLogger(__name__)
@@ -56,14 +58,17 @@ class Supervisor:
         self._clock = clock
         self._sockets: dict[str, socket.socket] = {}
         self._children: dict[int, Child] = {}
-        self._starts: list[int] = []
+        self._started_ns: dict[str, int] = {}
+        self._deaths: dict[str, int] = {}
+        self._due: dict[str, int] = {}  # when a child that died is started again, monotonic ns
+        self._lock = -1
 
     def run(self, started: Callable[[Address], None]) -> int:
-        """Serve until SIGTERM or SIGINT; the exit status. Calls `started` once both children answer.
+        """Serve until SIGTERM, SIGINT or SIGHUP; the exit status. Calls `started` once both children answer.
 
         Raises ConfigError for what keeps it from starting.
         """
-        lock = hold_lock(self._config.state)
+        self._lock = hold_lock(self._config.state, self._clock)
         raise_descriptors()
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
@@ -76,7 +81,7 @@ class Supervisor:
             for sock in self._sockets.values():
                 sock.close()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-            os.close(lock)
+            os.close(self._lock)
 
     def _start(self) -> Address:
         children = [self._fork("worker"), self._fork("control")]
@@ -89,38 +94,61 @@ class Supervisor:
         return Address(self._url("worker"), self._url("control"), secret)
 
     def _url(self, name: str) -> str:
-        host, port = self._sockets[name].getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return url_of(self._sockets[name])
 
     def _fork(self, name: str) -> Child:
-        sock = self._sockets[name]
-        child = fork(name, lambda lifeline: self._work[name](sock, lifeline), _SIGNALS, self._children.values())
+        child = fork(name, lambda lifeline: self._become(name, lifeline), _SIGNALS, self._children.values())
         self._children[child.pid] = child
+        self._started_ns[name] = self._clock.monotonic_ns()
         return child
 
-    def _watch(self) -> int:
-        """Replace children that die, until told to stop."""
-        while True:
-            number = signal.sigwait(_SIGNALS)
-            if number != signal.SIGCHLD:
-                return 0
-            while (pid := reap()) is not None:
-                child = self._children.pop(pid, None)
-                if child is None:
-                    continue
-                child.close()
-                if not self._may_restart():
-                    return 1
-                self._fork(child.name)
+    def _become(self, name: str, lifeline: Lifeline) -> None:
+        """In the child: keep its own socket, so that a socket nobody serves any more refuses at once.
 
-    def _may_restart(self) -> bool:
+        Control keeps the lock as well: two keepers must not drain the same journals. A worker that outlives its
+        supervisor, to finish its calls, must not keep the next instance from starting.
+        """
+        for other, sock in self._sockets.items():
+            if other != name:
+                sock.close()
+        if name == "worker":
+            os.close(self._lock)
+        self._work[name](self._sockets[name], lifeline)
+
+    def _watch(self) -> int:
+        """Replace children that die, until told to stop. A child that cannot live never takes the others with it."""
+        while True:
+            received = signal.sigtimedwait(_SIGNALS, self._until_due_s())
+            if received is not None and received.si_signo != signal.SIGCHLD:
+                return 0
+            while (ended := reap()) is not None:
+                self._note_death(*ended)
+            now = self._clock.monotonic_ns()
+            for name in [name for name, due in self._due.items() if due <= now]:
+                del self._due[name]
+                self._fork(name)
+
+    def _until_due_s(self) -> float:
         now = self._clock.monotonic_ns()
-        self._starts = [at for at in self._starts if now - at < RESTART_WINDOW_NS]
-        self._starts.append(now)
-        return len(self._starts) <= RESTARTS_MAX
+        return min((max(due - now, 0) / 1e9 for due in self._due.values()), default=60.0)
+
+    def _note_death(self, pid: int, how: str) -> None:
+        child = self._children.pop(pid, None)
+        if child is None:
+            return
+        child.close()
+        now = self._clock.monotonic_ns()
+        if now - self._started_ns[child.name] > SETTLED_NS:
+            self._deaths[child.name] = 0
+        deaths = self._deaths[child.name] = self._deaths.get(child.name, 0) + 1
+        wait_s = RESTART_S[min(deaths, len(RESTART_S)) - 1]
+        log.error("%s (process %d) ended with %s; the next one starts in %g s", child.name, pid, how, wait_s)
+        self._due[child.name] = now + round(wait_s * 1e9)
 
     def _stop(self) -> None:
-        """Workers finish their calls first, then control drains what they wrote."""
+        """New connections are refused, workers finish their calls, then control drains what they wrote."""
+        if "worker" in self._sockets:
+            self._sockets["worker"].close()
         for name in ("worker", "control"):
             self._stop_all(name)
 
@@ -132,8 +160,8 @@ class Supervisor:
         deadline = self._clock.monotonic_ns() + round(STOP_S * 1e9)
         while any(c.pid in self._children for c in waiting) and self._clock.monotonic_ns() < deadline:
             signal.sigtimedwait((signal.SIGCHLD,), 0.2)
-            while (pid := reap()) is not None:
-                self._forget(pid)
+            while (ended := reap()) is not None:
+                self._forget(ended[0])
         for child in waiting:
             if child.pid in self._children:
                 child.signal(signal.SIGKILL)
@@ -146,7 +174,13 @@ class Supervisor:
             child.close()
 
 
-def hold_lock(state: Path) -> int:
+def url_of(sock: socket.socket) -> str:
+    """The HTTP address of a listening socket."""
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def hold_lock(state: Path, clock: Clock) -> int:
     """Make the state folder and hold its lock for life. Raises ConfigError where another instance has it."""
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -155,17 +189,28 @@ def hold_lock(state: Path) -> int:
         raise ConfigError(
             str(state), f"cannot be used: {error.strerror}", "a folder that this user may write"
         ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.read(descriptor, 32).decode("ascii", "replace").strip()
-        os.close(descriptor)
-        raise ConfigError(
-            str(state), f"another Headgate (process {owner}) uses this state folder", "stop it, or set another `state:`"
-        ) from None
+    deadline = clock.monotonic_ns() + round(LOCK_S * 1e9)
+    while not _locked(descriptor):
+        if clock.monotonic_ns() > deadline:
+            owner = os.read(descriptor, 32).decode("ascii", "replace").strip()
+            os.close(descriptor)
+            raise ConfigError(
+                str(state),
+                f"another Headgate (process {owner}) uses this state folder",
+                "stop it, or set another `state:`",
+            )
+        select.select([], [], [], 0.1)
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, str(os.getpid()).encode(), 0)
     return descriptor
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def raise_descriptors() -> None:
