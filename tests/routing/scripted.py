@@ -25,7 +25,7 @@ from headgate.core.chat import (
 )
 from headgate.core.errors import CannotCarry, UpstreamError
 from headgate.core.ports import Deadlines, OutboundRequest
-from headgate.core.record import CallRecord
+from headgate.core.record import AttemptRecord, CallRecord
 from headgate.core.snapshot import Route, Snapshot, Target
 from headgate.core.stages import Admitted, Asked, Call, Funded, Grounded, KeyInfo, Prompted, Screened, Selected
 from headgate.core.types import Header, Origin, Usage
@@ -221,10 +221,14 @@ class House:
 
     def __init__(self) -> None:
         self.clock = ManualClock()
+        self.probes: list[AttemptRecord] = []
         self.transport = ScriptedTransport(self.clock)
         self.dialects = {"one": LineDialect("one"), "two": LineDialect("two")}
-        self.routing = Routing(self.transport, self.clock, SeededEntropy(), self.dialects)  # type: ignore[arg-type]
+        self.routing = Routing(self.transport, self.clock, SeededEntropy(), self.dialects, self)  # type: ignore[arg-type]
         self.endpoints = {name: LineEndpoint(name, "two" if name == "c" else "one") for name in "abc"}
+
+    def probed(self, at_ns: int, record: AttemptRecord) -> None:
+        self.probes.append(record)
 
     def target(self, name: str, **facts: object) -> Target:
         """`a` is model `m` of provider a; `a.x` names the model."""

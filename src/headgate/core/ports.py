@@ -12,7 +12,7 @@ from headgate.core.types import ArtifactRef, Header, Json, Origin
 if TYPE_CHECKING:
     from headgate.core.chat import Batch
     from headgate.core.errors import UpstreamError
-    from headgate.core.record import CallRecord, GapRecord
+    from headgate.core.record import AttemptRecord, CallRecord, GapRecord
     from headgate.core.stages import Grounded, Passed, Prompted, Screened
 
 
@@ -194,6 +194,14 @@ class Retriever(Protocol):
 
     async def retrieve(self, prompted: Prompted) -> Grounded:
         """The prompt with its context and the passages used."""
+        ...
+
+
+class ProbeLog(Protocol):
+    """Keeps what probes of targets in trouble came to; they belong to no call and no tenant."""
+
+    def probed(self, at_ns: int, record: AttemptRecord) -> None:
+        """A probe that began at wall time `at_ns` is over; the record's times count from there."""
         ...
 
 

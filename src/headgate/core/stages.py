@@ -139,10 +139,11 @@ class Screened(msgspec.Struct, frozen=True, gc=False):
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):
-    """A target in the order it would be asked, and why it stands there."""
+    """A target in the order it would be asked, and why it stands there. `held`: it is in trouble, and a last resort."""
 
     target: Target
     why: str
+    held: bool = False
 
 
 class Planned(msgspec.Struct, frozen=True, gc=False):

@@ -7,11 +7,12 @@ from headgate.core.errors import UpstreamError
 from headgate.core.ports import Clock, Inbound
 from headgate.core.record import AttemptRecord
 from headgate.core.snapshot import Target
-from headgate.core.stages import Call
 from headgate.core.types import Usage, folded, money
 from headgate.dialects.base import AnswerReader
 
 LINGER_S = 0.25  # how long a provider may keep a stream open after its answer is complete
+ERROR_BODY_BYTES_MAX = 256 * 1024
+ERROR_BODY_S = 5.0
 _REQUEST_ID_CHARS_MAX = 128
 
 
@@ -23,13 +24,14 @@ class Attempt:
         "number", "record", "refused", "started_ns", "target",
     )  # fmt: skip
 
-    def __init__(self, call: Call, target: Target, number: int, why: str, clock: Clock) -> None:
-        self._began_ns = call.started_ns
+    def __init__(self, began_ns: int, target: Target, number: int, why: str, clock: Clock) -> None:
+        """`began_ns`: the start of the call, which the record's times count from."""
+        self._began_ns = began_ns
         self._clock = clock
         self.target = target
         self.number = number
         self.started_ns = now = clock.monotonic_ns()
-        self.record = AttemptRecord(target.provider, target.model, (now - call.started_ns) // 1000, why)
+        self.record = AttemptRecord(target.provider, target.model, (now - began_ns) // 1000, why)
         self.refused = False
         self.complete = False
         self._ended = False
@@ -181,3 +183,20 @@ class Attempt:
 
     def _us(self, now_ns: int) -> int:
         return (now_ns - self._began_ns) // 1000
+
+
+async def error_body(inbound: Inbound, clock: Clock) -> bytes:
+    """The body of an error answer, as much of it as comes within bounds. The connection is let go of."""
+    parts: list[bytes] = []
+    size = 0
+    timer = clock.call_later(ERROR_BODY_S, inbound.abort)
+    try:
+        while size < ERROR_BODY_BYTES_MAX and (data := await inbound.read()) is not None:
+            parts.append(data)
+            size += len(data)
+    except UpstreamError:
+        inbound.abort()  # the status says enough; what arrived is used
+    finally:
+        timer.cancel()
+    inbound.release()
+    return b"".join(parts)[:ERROR_BODY_BYTES_MAX]

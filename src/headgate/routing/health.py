@@ -1,140 +1,209 @@
-"""Which targets failed a moment ago, and how long to leave them alone. Per worker, in memory.
+"""Which targets are in trouble, and what may be sent to them. Per worker, in memory.
 
-Only troubled targets are held: a healthy one costs nothing. A target that failed is left alone for as long as it
-asked, else for a time that doubles with every failure in a row (with jitter, so that workers do not come back
-together). When that time is over one call may try it first; the others wait for its verdict. Nothing here removes a
-target from a list: where all are in trouble, the one that is due soonest is asked.
+Only troubled targets are held: a healthy one costs nothing. Each has a `Breaker`, and so has its provider account:
+what tells of the account is held against all its models, and so is the second of them to open while none answers.
+Nothing here removes a target from a list.
 """
 
 from __future__ import annotations
 
-import math
-
 from headgate.core.errors import UpstreamError
 from headgate.core.ports import Clock, Entropy
 from headgate.core.snapshot import Target
+from headgate.routing.breaker import COOLING, FORGET_S, Breaker, Failed
 
-TROUBLES_MAX = 4096
-COOL_MIN_S = 1.0  # also where a provider says it may be asked again at once: another target is asked meanwhile
-COOL_MAX_S = 3600.0
-PROBE_S = 10.0  # how long the others wait for the verdict of the call that tries a target again
-FORGET_S = 600.0  # after so long without a failure a target starts from the shortest time again
-JITTER = 0.2
+BREAKERS_MAX = 4096
+FORGET_HELD_S = 3600.0  # nobody has wanted it for so long after it was due: the next call finds out
+_SWEEP_S = 60.0
 
-# kind -> (seconds after the first failure, most seconds however many follow)
-_DEFAULT = (1.0, 60.0)
-_COOLING: dict[str, tuple[float, float]] = {
-    "rate_limited": (2.0, 60.0),
-    "overloaded": (2.0, 60.0),
-    "quota_exhausted": (300.0, 3600.0),
-    "auth_failed": (60.0, 900.0),
-    "model_gone": (300.0, 3600.0),
-    "tls_failed": (10.0, 300.0),
-    "address_refused": (60.0, 900.0),
-}
 # neither speaks of the target: the request is at fault, or a bound of ours was reached
-_NOT_COOLED = frozenset({"client_fault", "context_too_long", "pool_exhausted"})
+_NOT_HELD = frozenset({"client_fault", "context_too_long", "pool_exhausted"})
 # these tell of the account or its host, so of every model behind it
 _OF_PROVIDER = frozenset({
     "connect_failed", "dns_failed", "tls_failed", "connect_timeout", "address_refused", "quota_exhausted",
 })  # fmt: skip
+PROVIDER = ""  # stands for the model in the key of an account's breaker
 
 
-class Trouble:
-    """One troubled target, or a whole provider. Times are monotonic nanoseconds."""
+class Standing:
+    """What is held against a target now. `due_ns`: when it may be probed; None where calls may go there, but only
+    `share` of them."""
 
-    __slots__ = ("failed_ns", "kind", "probe_ns", "streak", "until_ns")
+    __slots__ = ("due_ns", "share", "worst")
 
-    def __init__(self) -> None:
-        self.kind = ""
-        self.streak = 0
-        self.failed_ns = 0
-        self.until_ns = 0
-        self.probe_ns = 0
-
-    def due_ns(self) -> int:
-        """When it may be asked first again: its time is over and no other call is trying it."""
-        return max(self.until_ns, self.probe_ns)
+    def __init__(self, due_ns: int | None, share: float, worst: Breaker) -> None:
+        self.due_ns = due_ns
+        self.share = share
+        self.worst = worst
 
 
 class Health:
-    """Remembers failures, at most TROUBLES_MAX of them."""
+    """The breakers, at most BREAKERS_MAX of them."""
 
-    __slots__ = ("_clock", "_entropy", "_troubles")
+    __slots__ = ("_breakers", "_claims", "_clock", "_entropy", "_sweep_ns")
 
     def __init__(self, clock: Clock, entropy: Entropy) -> None:
         self._clock = clock
         self._entropy = entropy
-        self._troubles: dict[tuple[str, str], Trouble] = {}
+        self._breakers: dict[tuple[str, str], Breaker] = {}
+        self._claims: dict[tuple[str, str], list[Breaker]] = {}
+        self._sweep_ns = 0
 
     @property
     def troubled(self) -> bool:
-        """Whether any target is in trouble at all."""
-        return bool(self._troubles)
+        """Whether any target is watched at all."""
+        return bool(self._breakers)
 
-    def failed(self, target: Target, error: UpstreamError) -> None:
-        """An attempt failed. Failures while it is left alone already (calls under way) do not lengthen the time."""
+    def began(self, target: Target, started_ns: int) -> None:
+        """A call goes to the target."""
+        if started_ns >= self._sweep_ns:
+            self._sweep(started_ns)
+        for breaker in self._of(target):
+            breaker.began(started_ns)
+
+    def failed(
+        self,
+        target: Target,
+        error: UpstreamError,
+        started_ns: int | None = None,
+        stream: bool = False,
+        committed: bool = False,
+    ) -> None:
+        """A call that began at `started_ns` (None: now) failed; `committed` where its client had seen content."""
         kind = error.kind
-        if kind in _NOT_COOLED:
+        if kind in _NOT_HELD:
             return
-        everywhere = kind in _OF_PROVIDER or (kind == "auth_failed" and error.attempt_status == 401)
-        key = (target.provider, "" if everywhere else target.model)
         now = self._clock.monotonic_ns()
-        trouble = self._known(key, now) or self._add(key)
-        if now >= trouble.until_ns:
-            trouble.streak += 1
-        first_s, most_s = _COOLING.get(kind, _DEFAULT)
-        wait_s = self._wait_s(error.cool_s, first_s, most_s, trouble.streak)
-        trouble.kind = kind
-        trouble.failed_ns = now
-        trouble.until_ns = max(trouble.until_ns, now + int(wait_s * 1e9))
-        trouble.probe_ns = 0
+        everywhere = kind in _OF_PROVIDER or (kind == "auth_failed" and error.attempt_status == 401)
+        key = (target.provider, PROVIDER if everywhere else target.model)
+        breaker = self._breakers.get(key) or self._add(key, now)
+        was_open = breaker.opened
+        begun = now if started_ns is None else started_ns
+        breaker.failed(Failed(kind, error.cool_s, begun, now, stream, committed), self._entropy.uniform())
+        if breaker.opened and not was_open and not everywhere:
+            self._opened(key, now)
 
-    def succeeded(self, target: Target, started_ns: int) -> None:
-        """An attempt that began at `started_ns` got its whole answer: failures noted before that are over."""
-        if not self._troubles:
+    def succeeded(self, target: Target, started_ns: int, stream: bool = False) -> None:
+        """A call that began at `started_ns` got its whole answer. A whole answer proves nothing for streams."""
+        if not self._breakers:
             return
-        for key in ((target.provider, target.model), (target.provider, "")):
-            trouble = self._troubles.get(key)
-            if trouble is not None and trouble.failed_ns <= started_ns:
-                del self._troubles[key]
+        now = self._clock.monotonic_ns()
+        account = self._breakers.get((target.provider, PROVIDER))
+        was_held = account is not None and account.held
+        for breaker in self._of(target):
+            if stream or not breaker.stream:
+                breaker.answered(started_ns, now)
+        if was_held and account is not None and not account.held:
+            self._release(target.provider, now)
 
-    def troubles(self, target: Target, now_ns: int) -> list[Trouble]:
-        """What is held against a target: its own failures and its provider's."""
-        own = self._known((target.provider, target.model), now_ns)
-        provider = self._known((target.provider, ""), now_ns)
-        return [trouble for trouble in (own, provider) if trouble is not None]
+    def standing(self, target: Target, now_ns: int) -> Standing | None:
+        """What is held against a target, by itself or its provider; None where calls may go there."""
+        due: int | None = None
+        share = 1.0
+        worst: Breaker | None = None
+        for breaker in self._of(target):
+            if breaker.held:
+                if due is None or breaker.until_ns > due:
+                    due, worst = breaker.until_ns, breaker
+            elif breaker.ramping and (allowed := breaker.share(now_ns)) < share:
+                share = allowed
+                worst = worst or breaker
+        return None if worst is None else Standing(due, share, worst)
+
+    def healthy(self, target: Target) -> bool:
+        """Whether nothing is held against it and its last call did not fail."""
+        return all(not (breaker.held or breaker.ramping or breaker.streak) for breaker in self._of(target))
 
     def wait_s(self, target: Target) -> float | None:
-        """Seconds until the target may be asked first again; None where nothing is held against it."""
+        """Seconds until the target may be asked again, as far as is known; None where it may be asked now."""
         now = self._clock.monotonic_ns()
-        found = self.troubles(target, now)
-        if not found:
+        standing = self.standing(target, now)
+        if standing is None or standing.due_ns is None:
             return None
-        return max((max(trouble.due_ns() for trouble in found) - now) / 1e9, 0.0)
+        return max((standing.due_ns - now) / 1e9, 0.0)
 
-    def claim(self, target: Target) -> None:
-        """This call tries the target again; until its verdict, PROBE_S at most, no other call asks it first."""
+    def admits(self, standing: Standing) -> bool:
+        """Whether chance lets this call go to a target that is coming back."""
+        return self._entropy.uniform() < standing.share
+
+    # -- probes
+
+    def claim(self, target: Target) -> bool:
+        """One probe at a time: False where the target is not due, or another probe asks it or its account."""
+        key = (target.provider, target.model)
         now = self._clock.monotonic_ns()
-        for trouble in self.troubles(target, now):
-            trouble.probe_ns = now + int(PROBE_S * 1e9)
+        held = [breaker for breaker in self._of(target) if breaker.held]
+        if key in self._claims or not held or any(breaker.probing or breaker.until_ns > now for breaker in held):
+            return False
+        self._claims[key] = held
+        for breaker in held:
+            breaker.probing = True
+        return True
 
-    def _known(self, key: tuple[str, str], now_ns: int) -> Trouble | None:
-        trouble = self._troubles.get(key)
-        if trouble is not None and now_ns - trouble.until_ns > FORGET_S * 1e9:
-            del self._troubles[key]
-            return None
-        return trouble
+    def streamed(self, target: Target) -> bool:
+        """Whether it was a streamed answer that failed last, so that only a streamed one tells."""
+        return any(breaker.held and breaker.stream for breaker in self._of(target))
 
-    def _add(self, key: tuple[str, str]) -> Trouble:
-        if len(self._troubles) >= TROUBLES_MAX:
-            del self._troubles[next(iter(self._troubles))]
-        trouble = self._troubles[key] = Trouble()
-        return trouble
+    def probed(self, target: Target, error: UpstreamError | None, started_ns: int) -> None:
+        """A probe's verdict. An answer that blames the request is an answer."""
+        now = self._clock.monotonic_ns()
+        if error is not None and error.kind == "pool_exhausted":
+            return
+        if error is None or error.kind in _NOT_HELD:
+            self.succeeded(target, started_ns, stream=True)
+            return
+        due = [breaker for breaker in self._of(target) if breaker.held and breaker.until_ns <= now]
+        self.failed(target, error, started_ns)
+        account = self._breakers.get((target.provider, PROVIDER))
+        for breaker in due:
+            if not breaker.held or breaker.until_ns > now:
+                continue
+            if error.kind not in COOLING:
+                breaker.open(now, self._entropy.uniform())
+            elif breaker is account:
+                breaker.recover(now)  # a model that is gone or over its limit: the account itself answers
 
-    def _wait_s(self, told_s: float | None, first_s: float, most_s: float, streak: int) -> float:
-        if told_s is not None and math.isfinite(told_s):
-            wait_s = max(told_s, COOL_MIN_S)
-            return min(wait_s * (1 + JITTER / 2 * self._entropy.uniform()), COOL_MAX_S)
-        wait_s = min(first_s * 2.0 ** min(streak - 1, 30), most_s)
-        return wait_s * (1 - JITTER + 2 * JITTER * self._entropy.uniform())
+    def unclaim(self, target: Target) -> None:
+        """A probe is over."""
+        for breaker in self._claims.pop((target.provider, target.model)):
+            breaker.probing = False
+
+    # -- inside
+
+    def _of(self, target: Target) -> list[Breaker]:
+        own = self._breakers.get((target.provider, target.model))
+        provider = self._breakers.get((target.provider, PROVIDER))
+        return [breaker for breaker in (own, provider) if breaker is not None]
+
+    def _opened(self, key: tuple[str, str], now_ns: int) -> None:
+        """A target opened. Where another of its account is open, and nothing answered since, the account is down."""
+        name, model = key
+        account = self._breakers.get((name, PROVIDER)) or self._add((name, PROVIDER), now_ns)
+        others = [
+            breaker
+            for (provider, other), breaker in self._breakers.items()
+            if provider == name and other not in (model, PROVIDER) and breaker.opened
+        ]
+        if not account.held and any(breaker.opened_ns >= account.answered_ns for breaker in others):
+            account.kind, account.failed_ns = self._breakers[key].kind, now_ns
+            account.stream = self._breakers[key].stream
+            account.open(now_ns, self._entropy.uniform())
+
+    def _release(self, name: str, now_ns: int) -> None:
+        for (provider, _), breaker in self._breakers.items():
+            if provider == name:
+                breaker.due_now(now_ns)
+
+    def _add(self, key: tuple[str, str], now_ns: int) -> Breaker:
+        if len(self._breakers) >= BREAKERS_MAX:
+            del self._breakers[next(iter(self._breakers))]
+        breaker = self._breakers[key] = Breaker(now_ns)
+        return breaker
+
+    def _sweep(self, now_ns: int) -> None:
+        """Forgets what has been quiet for long."""
+        self._sweep_ns = now_ns + int(_SWEEP_S * 1e9)
+        for key, breaker in list(self._breakers.items()):
+            quiet_ns = now_ns - max(breaker.failed_ns, breaker.until_ns, breaker.since_ns, breaker.watched_ns)
+            if not breaker.probing and quiet_ns > (FORGET_HELD_S if breaker.held else FORGET_S) * 1e9:
+                del self._breakers[key]

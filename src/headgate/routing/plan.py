@@ -14,7 +14,8 @@ from headgate.core.snapshot import Route, Target
 from headgate.core.stages import Candidate, Planned, Screened
 from headgate.core.types import Usage, money
 from headgate.dialects.base import ABILITIES, CHARS_PER_TOKEN, Dialect
-from headgate.routing.health import Health, Trouble
+from headgate.routing.health import Health
+from headgate.routing.probe import Prober
 
 OUTPUT_TOKENS = 4096  # reserved where neither the client nor the catalogue says how long an answer may become
 USUAL_MAX = 2048
@@ -33,10 +34,11 @@ class Usual(msgspec.Struct, frozen=True):
 class Planner:
     """Orders a route's targets for one call."""
 
-    __slots__ = ("_clock", "_dialects", "_health", "_usual")
+    __slots__ = ("_clock", "_dialects", "_health", "_prober", "_usual")
 
-    def __init__(self, health: Health, dialects: Mapping[str, Dialect], clock: Clock) -> None:
+    def __init__(self, health: Health, dialects: Mapping[str, Dialect], clock: Clock, prober: Prober) -> None:
         self._health = health
+        self._prober = prober
         self._dialects = dialects
         self._clock = clock
         self._usual: dict[
@@ -108,29 +110,36 @@ class Planner:
         return tuple(kept)
 
     def _rested(self, candidates: tuple[Candidate, ...], record: CallRecord) -> tuple[Candidate, ...]:
-        """Targets that failed a moment ago go last, the one that is due soonest first among them."""
+        """Targets in trouble go last, the one that is due soonest first among them; those that are due are probed."""
+        health = self._health
         now = self._clock.monotonic_ns()
         ready: list[Candidate] = []
-        tired: list[tuple[int, Candidate]] = []
+        late: list[Candidate] = []  # coming back, and this call is not among its first
+        held: list[tuple[int, Candidate]] = []
         passed_over: list[Candidate] = []
-        tried_again: Target | None = None
         for candidate in candidates:
-            troubles = self._health.troubles(candidate.target, now)
-            due = max((trouble.due_ns() for trouble in troubles), default=0)
-            if due > now:
-                tired.append((due, Candidate(candidate.target, f"last resort: {_told(troubles, now)}")))
+            target = candidate.target
+            standing = health.standing(target, now)
+            if standing is None:
+                ready.append(candidate)
+            elif standing.due_ns is not None:
+                why = f"last resort: {standing.worst.told(now)}"
+                held.append((standing.due_ns, Candidate(target, why, held=True)))
                 continue
-            if troubles and not ready:
-                tried_again = candidate.target
-                candidate = Candidate(candidate.target, f"{candidate.why}, tried again: {_told(troubles, now)}")
-            ready.append(candidate)
-            passed_over = [late for _, late in tired]
-        if tried_again is not None:
-            self._health.claim(tried_again)
-        tired.sort(key=lambda pair: pair[0])
+            elif health.admits(standing):
+                ready.append(Candidate(target, f"{candidate.why}, {standing.worst.told(now)}"))
+            else:
+                late.append(Candidate(target, f"not among the first calls: {standing.worst.told(now)}"))
+                continue
+            passed_over = [*late, *(one for _, one in held)]
+        held.sort(key=_due)
         for candidate in passed_over:
             record.skipped.append(_skip(candidate.target, f"put last: {candidate.why.partition(': ')[2]}"))
-        return (*ready, *(candidate for _, candidate in tired))
+        ordered = (*ready, *late, *(candidate for _, candidate in held))
+        for due, candidate in held:
+            if due <= now and candidate is not ordered[0]:
+                self._prober.start(candidate.target)
+        return ordered
 
 
 def needs(chat: ChatRequest) -> frozenset[str]:
@@ -176,9 +185,5 @@ def _listed(names: frozenset[str] | set[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _told(troubles: list[Trouble], now: int) -> str:
-    worst = max(troubles, key=Trouble.due_ns)
-    text = f"it failed {(now - worst.failed_ns) / 1e9:.1f} s ago ({worst.kind})"
-    if worst.until_ns > now:
-        return f"{text} and is left alone for {(worst.until_ns - now) / 1e9:.1f} s more"
-    return f"{text} and another call is trying it" if worst.probe_ns > now else text
+def _due(pair: tuple[int, Candidate]) -> int:
+    return pair[0]

@@ -13,25 +13,32 @@ from headgate.core.record import SkipRecord
 from headgate.core.snapshot import Target
 from headgate.core.stages import Candidate, Funded
 from headgate.dialects.base import Dialect, Read
-from headgate.routing.attempt import Attempt
+from headgate.routing.attempt import Attempt, error_body
+from headgate.routing.budget import RetryBudget
 from headgate.routing.health import Health
 from headgate.routing.outcome import Failure, most_telling
 from headgate.routing.passing import passing
 
-ERROR_BODY_BYTES_MAX = 256 * 1024
-ERROR_BODY_S = 5.0
 WHOLE_FACTOR = 5.0  # a whole answer's head comes with its last token: it may take this many times `first_token_s`
 
 
 class Means:
     """What every call's sending works with."""
 
-    __slots__ = ("_whole", "_whole_of", "clock", "dialects", "health", "transport")
+    __slots__ = ("_whole", "_whole_of", "budget", "clock", "dialects", "health", "transport")
 
-    def __init__(self, transport: Transport, clock: Clock, health: Health, dialects: Mapping[str, Dialect]) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        clock: Clock,
+        health: Health,
+        budget: RetryBudget,
+        dialects: Mapping[str, Dialect],
+    ) -> None:
         self.transport = transport
         self.clock = clock
         self.health = health
+        self.budget = budget
         self.dialects = dialects
         self._whole_of: Deadlines | None = None
         self._whole = Deadlines()
@@ -129,7 +136,11 @@ class Sending:
             candidate, request = self._next()
             target = candidate.target
             record = self._call.record
-            attempt = Attempt(self._call, target, len(record.attempts) + 1, candidate.why, means.clock)
+            attempt = Attempt(self._call.started_ns, target, len(record.attempts) + 1, candidate.why, means.clock)
+            if means.health.troubled:
+                means.health.began(target, attempt.started_ns)
+                if not record.attempts:
+                    means.budget.called()
             record.attempts.append(attempt.record)
             record.provider, record.target_model = target.provider, target.model
             record.target_dialect = target.endpoint.dialect
@@ -140,7 +151,9 @@ class Sending:
                     self._answers(attempt, inbound)
                     return attempt
                 attempt.heard(inbound)
-                failed = target.endpoint.failure(inbound.status, inbound.headers, await self._told(inbound))
+                failed = target.endpoint.failure(
+                    inbound.status, inbound.headers, await error_body(inbound, means.clock)
+                )
             except UpstreamError as error:
                 failed = error
             self._failed(attempt, failed)
@@ -159,6 +172,9 @@ class Sending:
                 if self._window is not None and (target.context is None or target.context <= self._window):
                     self._skip(target, "the request was too long for another target, and this one is not known larger")
                     continue
+                if self._failures and (why := self._not_again(candidate)) is not None:
+                    self._skip(target, why)
+                    continue
                 try:
                     request = self._request(target, within)
                 except CallerError as error:
@@ -168,6 +184,14 @@ class Sending:
                 self._left -= 1
                 return candidate, request
         raise self._exhausted()
+
+    def _not_again(self, candidate: Candidate) -> str | None:
+        """Why the call may not go on to this candidate; None where it may."""
+        if self._planned.candidates[0].held:
+            return "every target is in trouble: only the best of them is asked"
+        if self._means.health.healthy(candidate.target) or self._means.budget.take():
+            return None
+        return "it may be in trouble too, and there were as many retries in the last minute as there may be"
 
     def _within(self) -> Deadlines | None:
         """The deadlines of the next attempt: the call's total holds for all attempts together. None when it is over."""
@@ -201,32 +225,17 @@ class Sending:
         call.record.dropped = [*self._lost, *read.dropped, *carried.dropped]
         return endpoint.request(target.model, asked.stream, carried.body, (), within)
 
-    async def _told(self, inbound: Inbound) -> bytes:
-        """The body of an error answer, as much of it as comes within bounds."""
-        parts: list[bytes] = []
-        size = 0
-        timer = self._means.clock.call_later(ERROR_BODY_S, inbound.abort)
-        try:
-            while size < ERROR_BODY_BYTES_MAX and (data := await inbound.read()) is not None:
-                parts.append(data)
-                size += len(data)
-        except UpstreamError:
-            inbound.abort()  # the status says enough; what arrived is used
-        finally:
-            timer.cancel()
-        inbound.release()
-        return b"".join(parts)[:ERROR_BODY_BYTES_MAX]
-
     def _succeeded(self, attempt: Attempt) -> None:
         attempt.close("ok")
-        self._means.health.succeeded(attempt.target, attempt.started_ns)
+        self._means.health.succeeded(attempt.target, attempt.started_ns, self._asked.stream)
 
     def _failed(self, attempt: Attempt, error: UpstreamError) -> None:
         """Notes a failure. Raises it where no other target may be asked: the client has seen content, the model has
         begun to refuse, or the request itself is at fault."""
         attempt.close("failed", error)
         attempt.drop()
-        self._means.health.failed(attempt.target, error)
+        stream = self._asked.stream
+        self._means.health.failed(attempt.target, error, attempt.started_ns, stream, self._committed)
         if attempt.target.endpoint.dialect != self._call.dialect:
             error.body = None  # not in words the client's SDK understands
         if self._committed or attempt.refused or not error.retryable:

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from headgate.core.ports import Clock, Entropy, Transport
+from headgate.core.ports import Clock, Entropy, ProbeLog, Transport
 from headgate.core.stages import Funded, Planned, Screened
 from headgate.dialects.base import Dialect
+from headgate.routing.budget import RetryBudget
 from headgate.routing.health import Health
 from headgate.routing.plan import Planner
+from headgate.routing.probe import Prober
 from headgate.routing.send import Means, Sending
 
 
 class Routing:
     """Routing of one worker. Every call to it happens on the event loop's thread."""
 
-    __slots__ = ("_means", "_planner", "health")
+    __slots__ = ("_means", "_planner", "budget", "health")
 
-    def __init__(self, transport: Transport, clock: Clock, entropy: Entropy, dialects: Mapping[str, Dialect]) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        clock: Clock,
+        entropy: Entropy,
+        dialects: Mapping[str, Dialect],
+        probes: ProbeLog | None = None,
+    ) -> None:
         self.health = Health(clock, entropy)
-        self._planner = Planner(self.health, dialects, clock)
-        self._means = Means(transport, clock, self.health, dialects)
+        self.budget = RetryBudget(clock)
+        self._planner = Planner(self.health, dialects, clock, Prober(transport, clock, dialects, self.health, probes))
+        self._means = Means(transport, clock, self.health, self.budget, dialects)
 
     def plan(self, screened: Screened) -> Planned:
         """Whom to ask, in order. Raises CannotCarry where no target can say what the request says."""

@@ -1,0 +1,44 @@
+"""The whole gateway in virtual time against a provider that fails for an hour: what its users notice."""
+
+from __future__ import annotations
+
+import pytest
+
+from headgate.app.drills import run_outage
+from headgate.evaluation import MODES, PROVIDERS, Outage, Report
+from headgate.evaluation.report import ADDED_P99, ATTEMPTS_PER_CALL, DEAD_SHARE, FAILURES
+
+
+def drill(mode: str, *providers: str, seed: int) -> Report:
+    return run_outage(
+        Outage(providers=providers, mode=MODES[mode], hours=1.0, seed=seed, rate=1.0, lead_s=60.0, tail_s=400.0)
+    )
+
+
+@pytest.mark.parametrize(("mode", "seed"), [("hang", 1), ("503", 2), ("reset", 3), ("silent", 4), ("429", 5)])
+def test_an_hour_without_a_provider_goes_unnoticed(mode: str, seed: int) -> None:
+    provider = PROVIDERS[seed % 2]
+    report = drill(mode, provider, seed=seed)
+    assert report.calls > 3000
+    assert [bar.name for bar in report.bars] == [FAILURES, ADDED_P99, ATTEMPTS_PER_CALL, DEAD_SHARE]
+    assert [bar.name for bar in report.bars if not bar.met] == []
+    assert report.recover_s is not None
+
+
+def test_a_provider_that_comes_and_goes_goes_unnoticed() -> None:
+    report = drill("flap", "openai", seed=6)
+    assert [bar.name for bar in report.bars if not bar.met] == []
+    assert report.dead_failed < report.calls * 0.05
+
+
+def test_with_everyone_down_the_load_is_not_multiplied_and_all_come_back() -> None:
+    report = drill("503", *PROVIDERS, seed=7)
+    assert [bar.name for bar in report.bars if not bar.met] == []
+    assert report.failed >= report.calls
+    assert report.recover_s is not None
+
+
+def test_streams_that_break_are_left_alone_though_whole_answers_come() -> None:
+    report = drill("eof", "openai", seed=8)
+    assert report.failed <= 10
+    assert report.dead_tries <= report.calls * 0.01
