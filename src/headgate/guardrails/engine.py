@@ -113,7 +113,7 @@ class PatternSet:
             patterns.Compile()
         except re2.error:  # pyright: ignore[reportUnknownMemberType] - no stubs
             raise BadPattern("the patterns are too large together") from None
-        self._set = cast("_Set", patterns)
+        self._set = cast("_Set", getattr(patterns, "_set", patterns))  # past a wrapper in Python, as in `Tail`
         self._every = range(len(sources))
         self._none = [len(sources)]
 

@@ -63,7 +63,7 @@ def encoded(text: str) -> bytes:
 class RuleSet:
     """The rules of one direction."""
 
-    __slots__ = ("_beginnings", "_set", "changes", "error_action", "longest", "rules")
+    __slots__ = ("_beginnings", "_set", "changes", "error_action", "longest", "rules", "suspects")
 
     def __init__(
         self, rules: Sequence[Rule], probes: Sequence[str], prefixes: Sequence[str], error_action: str
@@ -73,6 +73,7 @@ class RuleSet:
         self.error_action = error_action
         self.changes = any(rule.action in ("redact", "block") for rule in rules)
         self._set = PatternSet(probes)
+        self.suspects = self._set.found  # the rules that may match somewhere in UTF-8 bytes, by their numbers
         self._beginnings = Tail("|".join(prefixes))
 
     def clean(self, data: bytes) -> bool:
@@ -87,10 +88,6 @@ class RuleSet:
             return self._beginnings.start(data, at)
         start = self._beginnings.start(data, len(encoded(text[:at])))
         return len(data[:start].decode())
-
-    def suspects(self, data: bytes) -> Sequence[int]:
-        """The rules that may match somewhere in UTF-8 `data`, by their numbers."""
-        return self._set.found(data)
 
     def look(self, view: View, suspects: Sequence[int], begin: dict[int, int], first: int, stop: int) -> list[Span]:
         """Matches of `suspects` that start in characters `first` to `stop` of the view, by (start, rule), counted from

@@ -57,7 +57,10 @@ class Window:
             self._text = text
             return ()
         suspects = rules.suspects(data)
-        found = rules.look(View(text, data, self._base), suspects, self._begin, first, stop) if suspects else ()
+        if not suspects:  # nearly always
+            self._slide(text, stop)
+            return ()
+        found = rules.look(View(text, data, self._base), suspects, self._begin, first, stop)
         self._slide(text, stop)
         return self._judge(found) if found else ()
 
