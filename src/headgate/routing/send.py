@@ -113,7 +113,7 @@ class Sending:
             attempt = self._attempt
             if attempt is None or attempt.record.outcome != "in_flight":
                 attempt = await self._open()
-            elif attempt.over:
+            elif attempt.complete and attempt.over:
                 self._done = True
                 self._succeeded(attempt)
                 return None

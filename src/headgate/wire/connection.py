@@ -16,6 +16,7 @@ from headgate.wire.inflate import CODINGS, Inflater
 from headgate.wire.limits import ClientLimits
 
 _TAIL = b"content-length: %d\r\n\r\n"
+_NEVER_NS = 2**63  # later than any deadline
 _LATE = {
     "first_token_timeout": "the provider sent nothing in time",
     "idle_timeout": "the provider stopped sending",
@@ -39,9 +40,9 @@ class UpstreamConnection(asyncio.Protocol):
     """HTTP/1.1 on one socket, one exchange at a time. Belongs to a pool from the moment it is connected."""
 
     __slots__ = (
-        "_answer", "_body_max", "_clock", "_due_ns", "_fed", "_framed", "_head", "_head_bytes", "_idle_ns", "_inflater",
-        "_informational", "_keep", "_late", "_limits", "_parser", "_pool", "_timer", "_timer_ns", "_total_ns",
-        "_transport", "loop", "paused", "received", "reused",
+        "_answer", "_body_max", "_buffer_max", "_clock", "_due_ns", "_fed", "_framed", "_head", "_head_bytes",
+        "_idle_ns", "_inflater", "_informational", "_keep", "_late", "_limits", "_parser", "_pool", "_timer",
+        "_timer_ns", "_total_ns", "_transport", "loop", "paused", "received", "reused",
     )  # fmt: skip
 
     def __init__(self, pool: Home, clock: Clock, limits: ClientLimits) -> None:
@@ -52,6 +53,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._body_max = limits.body_bytes
+        self._buffer_max = limits.buffer_bytes
         self._answer: Answer | None = None
         self._head: list[Header] = []
         self._head_bytes = 0
@@ -68,7 +70,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._idle_ns = 0
         self._total_ns = 0
         self._timer: TimerHandle | None = None
-        self._timer_ns = 0
+        self._timer_ns = _NEVER_NS  # when it fires
 
     # -- transport callbacks
 
@@ -118,6 +120,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            self._timer_ns = _NEVER_NS
         self._pool.lost(self)
         answer = self._answer
         if answer is None or answer.complete:
@@ -269,14 +272,14 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _progress(self, answer: Answer) -> None:
         """Body bytes have come: from here on the idle deadline counts, unless it is we who do not read."""
-        if answer.size > self._limits.buffer_bytes:
+        if answer.size > self._buffer_max:
             if not self.paused and self._transport is not None:
                 self.paused = True
                 self._transport.pause_reading()
             self._arm(self._total_ns, "total_timeout")
         elif self.received:
             due_ns = self._clock.monotonic_ns() + self._idle_ns
-            if self._timer_ns <= due_ns < self._total_ns and self._timer is not None:
+            if self._timer_ns <= due_ns < self._total_ns:
                 self._due_ns = due_ns  # what `_arm` comes to for nearly every chunk, 0.2 us cheaper
                 self._late = "idle_timeout"
             else:
@@ -305,6 +308,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _tick(self) -> None:
         self._timer = None
+        self._timer_ns = _NEVER_NS
         if self._due_ns == 0:
             return
         left = self._due_ns - self._clock.monotonic_ns()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from headgate.core.errors import UpstreamError
@@ -53,12 +53,16 @@ class Answer:
 
         Raises UpstreamError.
         """
-        while not self.status:
-            if self._failure is not None:
-                if self.stale:
-                    return False
-                raise UpstreamError(*self._failure)
-            await self._wait()
+        try:
+            while not self.status:
+                if self._failure is not None:
+                    if self.stale:
+                        return False
+                    raise UpstreamError(*self._failure)
+                await self._more()
+        except asyncio.CancelledError:
+            self.abort()
+            raise
         return True
 
     async def read(self) -> bytes | None:
@@ -67,22 +71,22 @@ class Answer:
         Raises UpstreamError: truncated, connection_reset, first_token_timeout, idle_timeout, total_timeout,
         malformed_response, response_too_large.
         """
-        while True:
-            chunks = self._chunks
-            if chunks:
-                self._chunks = []
-                self.size = 0
-                line = self._line
-                if line is not None and line.paused:
-                    line.drained()
-                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-            if self._failure is not None:
-                raise UpstreamError(*self._failure)
-            if self.complete:
-                return None
-            if self._line is None:
-                raise UpstreamError("connection_reset", "the answer was let go of before its end")
-            await self._wait()
+        try:
+            while not self._chunks:
+                if self._failure is not None:
+                    raise UpstreamError(*self._failure)
+                if self.complete:
+                    return None
+                await self._more()
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+        chunks, self._chunks = self._chunks, []
+        self.size = 0
+        line = self._line
+        if line is not None and line.paused:
+            line.drained()
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def release(self) -> None:
         """Done: the connection goes back to the pool if the body was read to its end, else it is closed."""
@@ -119,21 +123,19 @@ class Answer:
         waiter = self._waiter
         if waiter is not None:
             self._waiter = None
-            if not waiter.done():
+            if isinstance(waiter, Strand):
+                waiter.go_on()
+            elif not waiter.done():
                 waiter.set_result(None)
 
-    async def _wait(self) -> None:
+    def _more(self) -> Awaitable[None]:
+        """What to await until there is more: no coroutine of its own, which would be entered once per chunk."""
         line = self._line
         if line is None:
             raise UpstreamError("connection_reset", "the answer was let go of before its end")
         strand = running()
-        try:
-            if strand is not None:
-                self._waiter = strand
-                await park(strand)
-            else:
-                self._waiter = waiter = line.loop.create_future()
-                await waiter
-        except asyncio.CancelledError:
-            self.abort()
-            raise
+        if strand is not None:
+            self._waiter = strand
+            return park(strand)
+        self._waiter = waiter = line.loop.create_future()
+        return waiter

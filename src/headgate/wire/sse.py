@@ -27,10 +27,10 @@ def _event(wire: bytes, data: bytes, name: bytes) -> Event:
 class SseParser:
     """Cuts a byte stream into events."""
 
-    __slots__ = ("_limit", "_more", "_rest", "_seen", "_size")
+    __slots__ = ("_limit", "_more", "_seen", "_size", "rest")
 
     def __init__(self, limit: int = EVENT_BYTES_MAX) -> None:
-        self._rest = b""
+        self.rest = b""  # what has come of an event that is not complete
         self._more: list[bytes] = []  # what follows the rest and holds no newline: joined once, when one comes
         self._size = 0  # bytes in it
         self._seen = 0  # bytes of the rest that hold no event's end: long events are scanned once
@@ -39,7 +39,7 @@ class SseParser:
     def feed(self, data: bytes) -> list[Event]:
         """The events completed by `data`. Raises ValueError for an event over the limit."""
         if (
-            not self._rest
+            not self.rest
             and data.startswith(b"data: ")
             and data.find(b"\n") == len(data) - 2
             and data.endswith(b"\n\n")
@@ -47,11 +47,11 @@ class SseParser:
         ):  # one read, one event of one line, as most are: 1 us saved
             return [_event(data, data[6:-2], b"")]
         buffer = data
-        if self._rest:
+        if self.rest:
             if b"\n" not in data and b"\r" not in data:
                 self._more.append(data)
                 self._size += len(data)
-                self._check(len(self._rest) + self._size)
+                self._check(len(self.rest) + self._size)
                 return []
             buffer = self._joined() + data
         events: list[Event] = []
@@ -59,8 +59,8 @@ class SseParser:
             at = self._slow(buffer, events)
         else:
             at = self._fast(buffer, events)
-        self._rest = buffer[at:] if at else buffer
-        self._check(len(self._rest))
+        self.rest = buffer[at:] if at else buffer
+        self._check(len(self.rest))
         return events
 
     def _check(self, size: int) -> None:
@@ -70,14 +70,14 @@ class SseParser:
     def _joined(self) -> bytes:
         """All that is left so far."""
         if self._more:
-            self._rest = b"".join((self._rest, *self._more))
+            self.rest = b"".join((self.rest, *self._more))
             self._more.clear()
             self._size = 0
-        return self._rest
+        return self.rest
 
     def end(self) -> bytes:
         """What is left when the stream ends: an unfinished event or stray newlines."""
-        rest, self._rest, self._seen = self._joined(), b"", 0
+        rest, self.rest, self._seen = self._joined(), b"", 0
         return rest
 
     def _fast(self, buffer: bytes, events: list[Event]) -> int:

@@ -29,7 +29,7 @@ class Strand:
         self._loop = loop
         self._coroutine: Coroutine[Any, Any, None] | None = work
         self._ended = ended
-        self._waits_for: asyncio.Future[object] | Strand | None = None  # itself: parked, until `set_result`
+        self._waits_for: asyncio.Future[object] | Strand | None = None  # itself: parked, until `go_on`
         self._throws = False
         self.cancelling = False  # `cancel` was called, ever
 
@@ -51,14 +51,11 @@ class Strand:
 
     # -- what `wire.inbound` waits with, in place of a future
 
-    def done(self) -> bool:
-        """Whether it waits no longer."""
-        return self._waits_for is not self
-
-    def set_result(self, result: None) -> None:
-        """Go on from `park`, now."""
-        self._waits_for = None
-        self._step(None)
+    def go_on(self) -> None:
+        """Go on from `park`, now. Nothing happens where it waits there no longer."""
+        if self._waits_for is self:
+            self._waits_for = None
+            self._step(None)
 
     # -- inside
 
@@ -83,7 +80,10 @@ class Strand:
         except BaseException as raising:  # noqa: BLE001 - handed to `ended`, whatever it is
             raised = raising
         else:
-            self._wait(waits_for)
+            if waits_for is self and not self._throws:  # parked, as after each chunk: a call less
+                self._waits_for = self
+            else:
+                self._wait(waits_for)
             return
         finally:
             _running.strand = outer
@@ -127,5 +127,5 @@ def running() -> Strand | None:
 
 @coroutine
 def park(strand: Strand) -> Generator[Strand, None, None]:
-    """Wait until somebody calls `strand.set_result`. The strand is the running one."""
+    """Wait until somebody calls `strand.go_on`. The strand is the running one."""
     yield strand
