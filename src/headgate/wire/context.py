@@ -25,14 +25,29 @@ def descriptors() -> int:
     return _UNLIMITED if soft == resource.RLIM_INFINITY else soft
 
 
-class Connection(Protocol):
-    """An open client connection, as the server and its answers see it."""
-
-    context: ServerContext
+class Sink(Protocol):
+    """Where an answer's bytes go: the transport itself, which is a call less per chunk; once the client has gone,
+    nowhere."""
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
         ...
+
+
+class Nowhere:
+    """Implements `Sink` for a client that has gone."""
+
+    __slots__ = ()
+
+    def write(self, data: bytes) -> None:
+        """Drop them."""
+
+
+class Connection(Protocol):
+    """An open client connection, as the server and its answers see it."""
+
+    context: ServerContext
+    sink: Sink
 
     def drain(self) -> None:
         """Close as soon as nothing is under way."""

@@ -11,12 +11,13 @@ from typing import cast
 
 from headgate.core.ports import TimerHandle
 from headgate.wire.chunked import ChunkedBody
-from headgate.wire.context import REFUSED_MAX, ServerContext
+from headgate.wire.context import REFUSED_MAX, Nowhere, ServerContext, Sink
 from headgate.wire.request import Head, Refusal, Request, path_told
 from headgate.wire.server_exchange import ServerExchange
 from headgate.wire.strand import Strand
 
 _log = logging.getLogger(__name__)
+_NOWHERE = Nowhere()
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _EMPTY_LINES_MAX = 4
 _RAW_BYTES_MAX = 4096
@@ -39,13 +40,14 @@ class ServerConnection(asyncio.Protocol):
     __slots__ = (
         "_advancing", "_body", "_buffer", "_chunks", "_due_ns", "_exchange", "_head", "_missing", "_partial",
         "_paused_reading", "_raw", "_received", "_state", "_strand", "_timer", "_timer_ns", "_transport",
-        "_write_paused", "context", "peer",
+        "_write_paused", "context", "peer", "sink",
     )  # fmt: skip
 
     def __init__(self, context: ServerContext) -> None:
         self.context = context
         self.peer = ""
         self._transport: asyncio.Transport
+        self.sink: Sink = _NOWHERE
         self._state = State.HEAD
         self._buffer = b""
         self._partial = False
@@ -69,6 +71,7 @@ class ServerConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
         self._transport = cast("asyncio.Transport", transport)
+        self.sink = self._transport
         limits = self.context.limits
         self._transport.set_write_buffer_limits(high=limits.write_buffer_bytes)
         sock = transport.get_extra_info("socket")
@@ -111,6 +114,7 @@ class ServerConnection(asyncio.Protocol):
         """The socket is closed."""
         self._leave()
         self._state = State.GONE
+        self.sink = _NOWHERE
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -134,11 +138,6 @@ class ServerConnection(asyncio.Protocol):
             self._next()
 
     # -- for the exchange and the server
-
-    def write(self, data: bytes) -> None:
-        """Send bytes; dropped where the client has gone."""
-        if self._state is not State.GONE:
-            self._transport.write(data)
 
     def abort(self) -> None:
         """Cut the connection at once."""

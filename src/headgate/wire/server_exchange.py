@@ -14,13 +14,17 @@ _UNTIL_CLOSE = b"connection: close\r\n\r\n"
 class ServerExchange:
     """Implements `Exchange`. A client that has gone is written to without effect: its task is being cancelled."""
 
-    __slots__ = ("_chunked", "_connection", "_head", "_headless", "_waiter", "close", "finished", "paused", "started")
+    __slots__ = (
+        "_chunked", "_connection", "_goes_on", "_head", "_headless", "_waiter", "close", "finished", "paused",
+        "started",
+    )  # fmt: skip
 
     def __init__(self, connection: Connection, close: bool, chunkable: bool, headless: bool) -> None:
         self._connection = connection
         self._head = b""
         self._chunked = chunkable
         self._headless = headless
+        self._goes_on = False
         self._waiter: asyncio.Future[None] | None = None
         self.close = close
         self.started = False
@@ -49,6 +53,10 @@ class ServerExchange:
         """More of the body. Call `drain` after it while `paused` is set."""
         if not data:
             return
+        if self._goes_on:  # all but the first write of a chunked answer: one format, one call
+            self._connection.sink.write(b"%x\r\n%b\r\n" % (len(data), data))
+            return
+        self._goes_on = self._chunked and not self._headless
         head, self._head = self._head, b""
         if self._headless:
             self._write(head)
@@ -94,4 +102,4 @@ class ServerExchange:
 
     def _write(self, data: bytes) -> None:
         if data:
-            self._connection.write(data)
+            self._connection.sink.write(data)
