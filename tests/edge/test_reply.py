@@ -358,3 +358,24 @@ def test_a_client_that_leaves_ends_the_call_at_once() -> None:
             await until(lambda: script.events[-3:] == ["let go", "cancelled", "closed"])
 
     run(talk())
+
+
+@pytest.mark.parametrize("dialect", NAMES)
+def test_a_bug_is_told_with_the_call_id_before_and_after_the_first_content(dialect: str) -> None:
+    async def bug() -> None:
+        raise ZeroDivisionError("words of a prompt")
+
+    async def talk() -> None:
+        for count, status in ((0, 500), (2, 200)):
+            script = scripted(dialect, [*feeds(dialect, count)])
+            script.feeds.append(bug)
+            async with gateway(script) as here:
+                got, headers, body = await here.ask(PATHS[dialect], request(dialect, True))
+                assert got == status
+                assert headers["x-headgate-call-id"] == here.script.calls[0].id
+                assert b"an internal error occurred" in body
+                assert b"words of a prompt" not in body
+                assert b"[DONE]" not in body
+                assert script.events[-1] == "closed"
+
+    run(talk())

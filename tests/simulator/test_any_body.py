@@ -11,9 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headgate.simulator.anthropic import Anthropic
+from headgate.simulator.brain import text_of
 from headgate.simulator.google import Google
 from headgate.simulator.messages import ApiError, Desk, Request, Vendor
 from headgate.simulator.openai import OpenAi
+from headgate.simulator.schema_values import Maker
 from headgate.simulator.signing import Signer
 from tests.simulator import test_rules_anthropic, test_rules_google, test_rules_openai
 from tests.simulator.client import Client, headers_of, path_of, simulate
@@ -93,3 +95,13 @@ def test_depth_bombs_are_refused(vendor: str) -> None:
             assert got.json()["error"]["message"]
 
     simulate(work)
+
+
+def test_a_schema_may_ask_for_integers_over_64_bits() -> None:
+    wanted: dict[str, Any] = {
+        "type": "object",
+        "properties": {"a": {"type": "integer", "minimum": 2**64 + 7}},
+        "required": ["a"],
+    }
+    said = Maker(wanted, "m", []).make()
+    assert json.loads(text_of(said))["a"] >= 2**64 + 7

@@ -21,7 +21,6 @@ from headgate.core.errors import UpstreamError
 from headgate.core.types import Usage
 from headgate.dialects.anthropic_errors import read_stream_error
 from headgate.dialects.anthropic_types import (
-    COUNT_MAX,
     FINISH,
     GotBlock,
     GotEvent,
@@ -29,6 +28,7 @@ from headgate.dialects.anthropic_types import (
     event_decoder,
     message_decoder,
 )
+from headgate.dialects.base import COUNT_MAX
 from headgate.dialects.whole import WholeBody
 from headgate.wire.sse import Event, SseParser, parse
 

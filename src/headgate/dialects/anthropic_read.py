@@ -32,7 +32,7 @@ from headgate.dialects.anthropic_types import (
     request_decoder,
 )
 from headgate.dialects.base import EXTRA_FIELD, Read
-from headgate.dialects.decoding import fields_decoder, read_body, shown, unread
+from headgate.dialects.decoding import fields_decoder, read_body, shown, tree_of, unread
 from headgate.dialects.foreign import Foreign, unwrap_foreign
 
 _KNOWN: Final = frozenset({*WireRequest.__struct_fields__, EXTRA_FIELD})
@@ -79,10 +79,10 @@ class _Reading:
 
     def name_fields(self, fields: dict[str, msgspec.Raw]) -> None:
         """Names what turns, their blocks and tools hold beside what is read."""
-        turns = as_list(msgspec.json.decode(fields["messages"])) or []
+        turns = as_list(tree_of(fields["messages"])) or []
         contents = [as_list(tree.get("content")) or [] for turn in turns if (tree := as_object(turn)) is not None]
         blocks = [block for content in contents for block in content]
-        tools = as_list(msgspec.json.decode(fields.get("tools", b"null"))) or []
+        tools = as_list(tree_of(fields.get("tools", b"null"))) or []
         for place, objects, known in (
             ("messages", turns, _TURN), ("messages.content", blocks, _BLOCK), ("tools", tools, _TOOL),
         ):  # fmt: skip

@@ -15,6 +15,7 @@ from headgate.dialects.anthropic_models import takes_one_sampling, takes_samplin
 from headgate.dialects.anthropic_request import write_settings
 from headgate.dialects.anthropic_turns import Dropped
 from headgate.dialects.base import SETTING, Carried, fields_of, filled_in, splice
+from headgate.dialects.decoding import reread, tree_of
 from headgate.dialects.foreign import MARK, MARK_BYTES
 
 _SAMPLING: Final = ("temperature", "top_p", "top_k")
@@ -68,7 +69,7 @@ def refused_settings(body: bytes, asked: Asked, model: str) -> list[str]:
     if not filled or not takes_sampling(model):
         return filled
     fields = fields_of(body, asked)
-    thinking = as_object(msgspec.json.decode(fields.get("thinking", b"null")))
+    thinking = as_object(tree_of(fields.get("thinking", b"null")))
     if thinking is not None and thinking.get("type") != "disabled":
         return filled
     if takes_one_sampling(model) and "temperature" in fields and "top_p" in fields:
@@ -96,7 +97,7 @@ def without_foreign(fields: Mapping[str, msgspec.Raw], dropped: list[str]) -> di
         return {}
     dropped.append("reasoning")
     changes: dict[str, bytes | None] = {"messages": _encode(kept)}
-    thinking = as_object(msgspec.json.decode(fields.get("thinking", b"null")))
+    thinking = as_object(tree_of(fields.get("thinking", b"null")))
     if thinking is not None and thinking.get("type") == "enabled":
         changes["thinking"] = None
     return changes
@@ -104,7 +105,7 @@ def without_foreign(fields: Mapping[str, msgspec.Raw], dropped: list[str]) -> di
 
 def _own_blocks(raw: msgspec.Raw) -> tuple[str, list[msgspec.Raw]] | None:
     """Role and Anthropic's own blocks of a turn; None where no block is another vendor's."""
-    turn = _message_decoder.decode(raw)
+    turn = reread(_message_decoder, raw)
     if isinstance(turn.content, str):
         return None
     own = [block for block in turn.content if not (MARK_BYTES in bytes(block) and _is_foreign(block))]
@@ -112,7 +113,7 @@ def _own_blocks(raw: msgspec.Raw) -> tuple[str, list[msgspec.Raw]] | None:
 
 
 def _is_foreign(raw: msgspec.Raw) -> bool:
-    block = _block_decoder.decode(raw)
+    block = reread(_block_decoder, raw)
     signed = block.signature if block.type == "thinking" else block.data if block.type == "redacted_thinking" else None
     return signed is not None and signed.startswith(MARK)
 
@@ -139,7 +140,7 @@ def _fill(fields: Mapping[str, msgspec.Raw], settings: Mapping[str, Json], dropp
     wire |= {name: value for name in _NUMBERS if (value := getattr(chat, name)) is not None}
     changes: dict[str, bytes | None] = {name: _encode(value) for name, value in wire.items() if name not in fields}
     if "output_config" in fields and "output_config" in wire:
-        said = as_object(msgspec.json.decode(fields["output_config"])) or {}
+        said = as_object(tree_of(fields["output_config"])) or {}
         changes["output_config"] = _encode({**(as_object(wire["output_config"]) or {}), **said})
     return changes
 

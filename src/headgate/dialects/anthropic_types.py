@@ -11,13 +11,12 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 
 from headgate.core.types import Json
-from headgate.dialects.base import Extra
+from headgate.dialects.base import COUNT_MAX, Extra
 
 NAME: Final = "anthropic"
 NOTHING: Final = msgspec.Raw()
 Named: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
-COUNT_MAX: Final = 2**53 - 1  # what JSON numbers hold exactly; no honest token count comes near
-Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
 
 # -- requests, as far as every call is read ------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ JSON_DEPTH_MAX = 64
 EXTRA_FIELD = "headgate"
 SETTING = "prompt.settings."  # before the name of a prompt's setting that was left out
 _SHORT = 2048
+COUNT_MAX = 2**53 - 1  # what JSON numbers hold exactly: no honest token count comes near
 CHARS_PER_TOKEN = 4  # a rough measure for reservations and for usage nobody told us
 # what `write_request` asks about a target's model, where it is known at all
 ABILITIES = frozenset({"images", "documents", "audio", "tools", "json_schema", "reasoning", "sampling"})

@@ -14,6 +14,7 @@ from headgate.dialects.base import check_depth
 T = TypeVar("T")
 fields_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SHOWN_CHARS_MAX: Final = 64
+_tree_decoder: Final = msgspec.json.Decoder()
 
 
 def read_body(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
@@ -29,6 +30,22 @@ def read_body(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise invalid_body(error) from error
     return told
+
+
+def reread(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw) -> T:
+    """A part of a body that `read_body` took, now looked at closer: what it skipped may still be wrong (`1e400`).
+
+    Raises InvalidRequest.
+    """
+    try:
+        return decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise invalid_body(error) from error
+
+
+def tree_of(raw: bytes | msgspec.Raw) -> Json:
+    """The same, as a plain tree. Raises InvalidRequest."""
+    return reread(_tree_decoder, raw)
 
 
 def invalid_body(error: Exception) -> InvalidRequest:

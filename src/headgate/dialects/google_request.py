@@ -11,13 +11,14 @@ import msgspec
 from headgate.core.errors import InvalidRequest
 from headgate.core.stages import Asked
 from headgate.core.types import Json, JsonObject, as_object
-from headgate.dialects.base import EXTRA_FIELD, Carried, fields_of, splice
-from headgate.dialects.decoding import fields_decoder, read_body
+from headgate.dialects.base import COUNT_MAX, EXTRA_FIELD, Carried, fields_of, splice
+from headgate.dialects.decoding import fields_decoder, read_body, tree_of
 from headgate.dialects.foreign import MARK, MARK_BYTES, unwrap_foreign
 from headgate.dialects.google_config import write_settings
 from headgate.dialects.google_fields import camel, items
 from headgate.dialects.google_types import BYPASS, AskBody, AskConfig, AskContent, AskPart, ask_decoder
 
+CHOICES_MAX: Final = 128
 _SIGNATURES: Final = ("thoughtSignature", "thought_signature")
 _CALLS: Final = ("functionCall", "function_call")
 
@@ -48,12 +49,15 @@ def ask(body: bytes, path_model: str | None, path_stream: bool) -> Asked:
 
 def _measure(asked: Asked, config: AskConfig) -> None:
     asked.max_tokens = config.max_camel or config.max_snake or None  # 0 is proto JSON for not said
-    if asked.max_tokens is not None and asked.max_tokens < 0:
-        raise InvalidRequest("maxOutputTokens must be positive", param="generationConfig.maxOutputTokens")
+    if asked.max_tokens is not None and not 0 < asked.max_tokens <= COUNT_MAX:
+        wrong = f"maxOutputTokens must be positive and at most {COUNT_MAX}"
+        raise InvalidRequest(wrong, param="generationConfig.maxOutputTokens")
     choices = config.count_camel if config.count_camel is not None else config.count_snake
     if choices is not None:
-        if choices < 1:
-            raise InvalidRequest("candidateCount must be at least 1", param="generationConfig.candidateCount")
+        if not 1 <= choices <= CHOICES_MAX:
+            raise InvalidRequest(
+                f"candidateCount must be from 1 to {CHOICES_MAX}", param="generationConfig.candidateCount"
+            )
         asked.choices = choices
 
 
@@ -130,7 +134,7 @@ def _add_system(body: Mapping[str, msgspec.Raw], texts: list[Json], changes: dic
     name, own = _named(body, "systemInstruction", "system_instruction")
     content: JsonObject = {}
     if own is not None:
-        content = as_object(msgspec.json.decode(own)) or {}
+        content = as_object(tree_of(own)) or {}
     content["parts"] = [*texts, *items(content.get("parts"), name + ".parts")]
     changes[name] = msgspec.json.encode(content)
 
@@ -164,7 +168,7 @@ def splice_request(body: bytes, asked: Asked, model: str) -> Carried:
 
 def _without_foreign(body: bytes, asked: Asked, dropped: dict[str, None]) -> bytes:
     fields = fields_of(body, asked)
-    turns = items(msgspec.json.decode(fields["contents"]), "contents")
+    turns = items(tree_of(fields["contents"]), "contents")
     kept = [content for content in turns if _clean(as_object(content), dropped)]
     return splice(body, asked, {"contents": msgspec.json.encode(kept)})
 

@@ -27,7 +27,7 @@ from headgate.core.errors import UpstreamError
 from headgate.core.types import Usage, as_int, as_object, as_text
 from headgate.dialects.openai_errors import read_stream_error
 from headgate.dialects.openai_types import (
-    COUNT_MAX,
+    TOLD_MAX,
     Got,
     GotCall,
     GotChoice,
@@ -316,4 +316,4 @@ def read_usage(value: object) -> Usage | None:
 
 def _count(value: object) -> int | None:
     number = as_int(value)
-    return number if number is not None and 0 <= number <= COUNT_MAX else None
+    return number if number is not None and 0 <= number <= TOLD_MAX else None

@@ -10,7 +10,7 @@ from headgate.core.chat import ChatRequest, JsonFormat, ReasoningRequest, Text, 
 from headgate.core.errors import CannotCarry, InvalidRequest
 from headgate.core.types import Json, JsonObject, as_list, as_object, as_text
 from headgate.dialects.base import EXTRA_FIELD, Carried, Read
-from headgate.dialects.decoding import fields_decoder, read_body, unread
+from headgate.dialects.decoding import fields_decoder, read_body, tree_of, unread
 from headgate.dialects.openai_models import takes_effort, takes_sampling, takes_stop
 from headgate.dialects.openai_turns import TurnReader, write_turns
 from headgate.dialects.openai_types import (
@@ -52,9 +52,9 @@ def read_request(body: bytes, stream: bool) -> Read:
     said = [name for name, raw in fields.items() if bytes(raw) != b"null"]
     _refuse(said, fields)
     dropped = [name for name in said if name not in _UNDERSTOOD]
-    dropped += [f"messages.{name}" for name in unread(as_list(msgspec.json.decode(fields["messages"])) or (), _MESSAGE)]
+    dropped += [f"messages.{name}" for name in unread(as_list(tree_of(fields["messages"])) or (), _MESSAGE)]
     if "tools" in fields:
-        _name_tool_fields(as_list(msgspec.json.decode(fields["tools"])) or [], dropped)
+        _name_tool_fields(as_list(tree_of(fields["tools"])) or [], dropped)
     turns = TurnReader(dropped)
     for index, message in enumerate(wire.messages):
         turns.add(message, f"messages[{index}]")
@@ -89,7 +89,7 @@ def _name_tool_fields(tools: list[Json], dropped: list[str]) -> None:
 
 def _refuse(said: list[str], fields: dict[str, msgspec.Raw]) -> None:
     """Raises CannotCarry for what changes the kind of answer and has no counterpart elsewhere."""
-    if "modalities" in said and msgspec.json.decode(fields["modalities"]) != ["text"]:
+    if "modalities" in said and tree_of(fields["modalities"]) != ["text"]:
         raise CannotCarry("only text answers can be asked of another vendor", param="modalities")
     for name in ("audio", "web_search_options"):
         if name in said:

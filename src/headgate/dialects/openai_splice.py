@@ -10,7 +10,7 @@ import msgspec
 from headgate.core.stages import Asked
 from headgate.core.types import Json, JsonObject, as_object
 from headgate.dialects.base import SETTING, Carried, fields_of, filled_in, splice
-from headgate.dialects.decoding import fields_decoder
+from headgate.dialects.decoding import fields_decoder, tree_of
 from headgate.dialects.openai_models import is_openai, refused
 from headgate.dialects.openai_types import Ask
 
@@ -106,7 +106,7 @@ def _unsigned(raw: bytes, strict: bool) -> bytes | None:
     calls = _messages.decode(raw)
     changed = False
     for call in calls:
-        extra = as_object(msgspec.json.decode(call.get("extra_content", b"null")))
+        extra = as_object(tree_of(call.get("extra_content", b"null")))
         if extra is None or not (strict or "headgate" in extra):
             continue
         changed = True

@@ -9,11 +9,11 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-from headgate.dialects.base import Extra
+from headgate.dialects.base import COUNT_MAX, Extra
 
-Positive: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
-COUNT_MAX = 2**31 - 1  # no answer has more tokens: a server that says so is not believed
-Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
+Positive: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX)]
+TOLD_MAX = 2**31 - 1  # no answer has more tokens: a server that says so is not believed
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=TOLD_MAX)]
 Named: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 
 # -- requests, as far as every call is read ------------------------------------------------------------------------

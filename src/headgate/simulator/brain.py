@@ -32,7 +32,7 @@ import random
 import re
 import string
 
-import orjson
+import msgspec
 
 from headgate.simulator.messages import Answer, Ask, Call, Count, ToolDef
 from headgate.simulator.schema_values import Maker
@@ -55,6 +55,11 @@ _BASE62 = string.digits + string.ascii_letters
 def tokens(said: str) -> int:
     """How many tokens a text is."""
     return -(-len(said) // CHARS_PER_TOKEN)
+
+
+def text_of(value: object) -> str:
+    """JSON, of any integers: a schema may ask for one over 64 bits."""
+    return msgspec.json.encode(value).decode()
 
 
 def mark(*parts: object) -> str:
@@ -159,7 +164,7 @@ def _text(ask: Ask, asked: dict[str, str], choice: int) -> str:
     if ask.schema is not None or ask.any_json:
         schema = ask.schema or {"type": "object", "properties": {"answer": {"type": "string"}}}
         made = Maker(schema, mark(ask.digest, choice), _plain_words(ask.said)).make()
-        return orjson.dumps(made).decode()
+        return text_of(made)
     if "say" in asked:
         return _TRIGGER.split(ask.said[ask.said.lower().index("[[say") :], maxsplit=1)[-1].lstrip()
     if "system" in asked:
@@ -204,7 +209,7 @@ def _calls(ask: Ask, asked: dict[str, str], seed: int, choice: int) -> tuple[Cal
     for at, tool in enumerate(chosen):
         key = mark(seed, ask.digest, choice, at)
         value = Maker(tool.schema or {"type": "object"}, key, _plain_words(ask.said)).make()
-        made.append(Call(_call_id(ask.vendor, key), tool.name, orjson.dumps(value).decode()))
+        made.append(Call(_call_id(ask.vendor, key), tool.name, text_of(value)))
     return tuple(made)
 
 
