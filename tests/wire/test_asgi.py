@@ -121,3 +121,34 @@ def test_other_protocols_are_not_served() -> None:
             await AsgiApp(Scripted())({"type": "websocket"}, None, None)  # type: ignore[arg-type]
 
     run(talk())
+
+
+def test_bodies_that_arrive_share_one_budget() -> None:
+    handler = Scripted()
+    app = AsgiApp(handler, ServerLimits(receiving_bytes=1000))
+    more = asyncio.Event()
+
+    async def ask(parts: list[bytes]) -> object:
+        told: list[dict[str, object]] = []
+
+        async def receive() -> dict[str, object]:
+            if len(parts) == 1:
+                await more.wait()
+            return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
+
+        async def send(message: dict[str, object]) -> None:
+            told.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": "/v1/messages", "headers": []}
+        await app(dict(scope), receive, send)
+        return told[0]["status"], told[1]["body"]
+
+    async def talk() -> None:
+        first = asyncio.ensure_future(ask([b"x" * 700, b"y"]))
+        await asyncio.sleep(0)
+        assert await ask([b"x" * 400, b"y"]) == (503, b"overloaded /v1/messages")
+        more.set()
+        assert await first == (200, b"x" * 700 + b"y")
+        assert await ask([b"x" * 900, b"y"]) == (200, b"x" * 900 + b"y")
+
+    run(talk())

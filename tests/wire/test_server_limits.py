@@ -11,8 +11,9 @@ from headgate.wire.context import ServerContext
 from headgate.wire.exchange import Exchange
 from headgate.wire.limits import ServerLimits
 from headgate.wire.request import Request
+from headgate.wire.server_connection import ServerConnection
 from tests.support.world import ManualClock, run
-from tests.wire.peers import TEXT, Raw, Scripted, post, served, until
+from tests.wire.peers import TEXT, Raw, Scripted, Served, post, served, until
 
 pytestmark = pytest.mark.usefixtures("both_loops")
 
@@ -274,3 +275,120 @@ def test_a_slow_reader_holds_the_handler_back_and_is_cut_off_in_the_end() -> Non
             assert ended == ["cancelled"]
 
     run(talk())
+
+
+async def _part(here: Served, size: int, told: int | None = None) -> Raw:
+    """A client that has sent `size` bytes of a body of `told`; chunked where nothing is told."""
+    client = await here.connect()
+    framing = "Transfer-Encoding: chunked" if told is None else f"Content-Length: {told}"
+    wire = f"POST /v1/messages HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n".encode()
+    await client.say(wire + (b"%x\r\n" % (size * 2) if told is None else b"") + b"x" * size)
+    return client
+
+
+def test_bodies_that_arrive_share_one_budget_and_give_it_back_on_every_way_out() -> None:
+    async def talk() -> None:
+        clock = ManualClock()
+        limits = ServerLimits(body_bytes=2000, receiving_bytes=1000, linger_s=2, body_s=30, body_rate=1000)
+        async with served(limits=limits, clock=clock) as here:
+            first = await _part(here, 500, 1000)
+            context = here.server._context
+            assert context is not None
+            await until(lambda: context.receiving == 500)
+            second = await _part(here, 300)
+            await until(lambda: context.receiving > 800)
+            third = await _part(here, 400, 500)
+            status, headers, body = await third.answer()
+            assert (status, body) == (503, b"overloaded /v1/messages")
+            assert headers["connection"] == "close"
+            assert context.receiving < 1000
+            small = await here.connect()
+            await small.say(post(b"x" * 1500))  # came at once: nothing was held
+            assert (await small.answer())[0] == 200
+            second.writer.close()  # its client leaves
+            await until(lambda: context.receiving == 500)
+            await first.say(b"x" * 500)  # it is complete
+            assert (await first.answer())[0] == 200
+            assert context.receiving == 0
+            await (bad := await _part(here, 100)).say(b"x" * 100 + b"nonsense")  # it is malformed
+            assert (await bad.answer())[0] == 400
+            assert context.receiving == 0
+            late = await _part(here, 100, 200)
+            await until(lambda: context.receiving == 100)
+            clock.advance(31)  # it is too slow
+            assert (await late.answer())[0] == 408
+            assert context.receiving == 0
+            cut = await _part(here, 100, 200)
+            await until(lambda: context.receiving == 100)
+            cut.writer.transport.abort()
+            await until(lambda: context.receiving == 0)
+
+    run(talk())
+
+
+def test_every_way_to_cut_a_head_reads_the_same() -> None:
+    wire = b"\r\n" + post(b"abc", extra="X-A: 1\r\n") + post(b"de")
+
+    async def talk() -> None:
+        async with served() as here:
+            for at in range(1, len(wire)):
+                client = await here.connect()
+                for part in (wire[:at], wire[at:]):
+                    await client.say(part)
+                    await asyncio.sleep(0.001)
+                assert [(await client.answer())[2] for _ in range(2)] == [b"abc", b"de"]
+                client.writer.close()
+
+    run(talk())
+
+
+class _Wire(asyncio.Transport):
+    """A transport to nowhere, for bytes handed over one by one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said = b""
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.said += bytes(data)
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def is_closing(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [(b"\r\n\r\n", b"200"), (b"\n", b"400"), (b"a" * 70_000, b"431")],
+)
+def test_single_bytes_behind_a_long_head_are_not_read_again_and_again(
+    monkeypatch: pytest.MonkeyPatch, end: bytes, status: bytes
+) -> None:
+    reads: list[int] = []
+    parse = ServerConnection._parse_head
+
+    def counted(connection: ServerConnection) -> int:
+        reads.append(1)
+        return parse(connection)
+
+    monkeypatch.setattr(ServerConnection, "_parse_head", counted)
+
+    async def talk() -> None:
+        context = ServerContext(Scripted(), ServerLimits(), ManualClock())
+        connection, wire = ServerConnection(context), _Wire()
+        connection.connection_made(wire)
+        connection.data_received(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 40_000)
+        for byte in b"a" * 1000 + end:
+            if wire.said:
+                break
+            connection.data_received(bytes((byte,)))
+        assert wire.said.split(b" ")[1] == status
+        connection.connection_lost(None)
+
+    run(talk())
+    assert len(reads) == 2

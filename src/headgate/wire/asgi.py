@@ -72,6 +72,7 @@ class AsgiApp:
     def __init__(self, handler: Handler, limits: ServerLimits | None = None) -> None:
         self._handler = handler
         self._limits = limits or ServerLimits()
+        self._receiving = 0  # bytes of incomplete bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request, or the server's lifespan. Raises ValueError for any other protocol."""
@@ -82,10 +83,11 @@ class AsgiApp:
             raise ValueError("only HTTP is served here")
         exchange = AsgiExchange(send)
         head = _head(scope)
-        body = await self._body(receive)
-        if body is None:
-            wrong = f"the body is larger than {self._limits.body_bytes} bytes"
-            await self._refuse(exchange, Refusal(413, "request_too_large", wrong, head.path))
+        try:
+            body = await self._body(receive)
+        except Refusal as refusal:
+            refusal.target = head.path
+            await self._refuse(exchange, refusal)
             return
         client = cast("tuple[str, int] | None", scope.get("client"))
         request = Request(head, body, client[0] if client else "")
@@ -116,19 +118,24 @@ class AsgiApp:
         exchange.send(refusal.status, rendered.headers, rendered.body)
         await exchange.drain()
 
-    async def _body(self, receive: Receive) -> bytes | None:
-        """The whole body; None where it is over the limit."""
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            part = cast("bytes", message.get("body", b""))
-            size += len(part)
-            if size > self._limits.body_bytes:
-                return None
-            parts.append(part)
-            if not message.get("more_body"):
-                return b"".join(parts)
+    async def _body(self, receive: Receive) -> bytes:
+        """The whole body. Raises Refusal where it, or the sum of all that arrive, is over the limit."""
+        limits = self._limits
+        body = bytearray()
+        try:
+            while True:
+                message = await receive()
+                part = cast("bytes", message.get("body", b""))
+                body += part
+                self._receiving += len(part)
+                if len(body) > limits.body_bytes:
+                    raise Refusal(413, "request_too_large", f"the body is larger than {limits.body_bytes} bytes")
+                if not message.get("more_body"):
+                    return bytes(body)
+                if self._receiving > limits.receiving_bytes:
+                    raise Refusal(503, "overloaded", "too many large requests arrive at once")
+        finally:
+            self._receiving -= len(body)
 
 
 def _head(scope: Scope) -> Head:

@@ -62,12 +62,13 @@ class ServerContext:
     """Handler, bounds and open connections of a server. `draining` is set once and for all.
 
     `capacity` is how many connections are served at once: each may need a second descriptor for its provider, so half
-    of what the process may open is the most, whatever the limits say.
+    of what the process may open is the most, whatever the limits say. `receiving` is how many bytes of incomplete
+    bodies are held.
     """
 
     __slots__ = (
         "_date", "_date_s", "_starts", "capacity", "clock", "connections", "draining", "emptied", "handler", "heads",
-        "limits", "loop", "refused",
+        "limits", "loop", "receiving", "refused",
     )  # fmt: skip
 
     def __init__(self, handler: Handler, limits: ServerLimits, clock: Clock) -> None:
@@ -79,6 +80,7 @@ class ServerContext:
         self.capacity = min(limits.connections, descriptors() // 2 - _SPARE_DESCRIPTORS)
         self.connections: set[Connection] = set()
         self.refused: set[Connection] = set()
+        self.receiving = 0
         self.draining = False
         self.emptied: asyncio.Future[None] | None = None
         self._starts: dict[int, bytes] = {}

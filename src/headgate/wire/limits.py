@@ -10,12 +10,14 @@ class ServerLimits(msgspec.Struct, frozen=True):
 
     A body must arrive within `body_s` plus its size at `body_rate` bytes per second. `linger_s` is how long input is
     read and thrown away after a refusal, so that the refusal is not lost to a TCP reset. `pipeline_bytes` bounds what
-    a client may send ahead of its turn; reading pauses there.
+    a client may send ahead of its turn; reading pauses there. `receiving_bytes` bounds the sum of all bodies that have
+    arrived in part: nobody has shown a key yet, and each of `connections` may send `body_bytes`.
     """
 
     header_bytes: int = 64 * 1024
     headers: int = 128
     body_bytes: int = 32 * 1024 * 1024
+    receiving_bytes: int = 256 * 1024 * 1024
     pipeline_bytes: int = 64 * 1024
     write_buffer_bytes: int = 64 * 1024
     connections: int = 8192

@@ -38,8 +38,8 @@ class ServerConnection(asyncio.Protocol):
     """HTTP/1.1 on one socket. Pipelined requests wait in the buffer, reading paused where it is full."""
 
     __slots__ = (
-        "_advancing", "_body", "_buffer", "_chunks", "_due_ns", "_exchange", "_head", "_missing", "_partial",
-        "_paused_reading", "_raw", "_received", "_state", "_strand", "_timer", "_timer_ns", "_transport",
+        "_advancing", "_ahead", "_body", "_buffer", "_due_ns", "_exchange", "_gathered", "_head", "_missing",
+        "_partial", "_paused_reading", "_raw", "_received", "_state", "_strand", "_timer", "_timer_ns", "_transport",
         "_write_paused", "context", "peer", "sink",
     )  # fmt: skip
 
@@ -49,13 +49,14 @@ class ServerConnection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self.sink: Sink = _NOWHERE
         self._state = State.HEAD
-        self._buffer = b""
+        self._buffer: bytes = b""  # what is being read now
+        self._ahead = bytearray()  # what cannot be read yet: a part of a head, or requests ahead of their turn
         self._partial = False
         self._advancing = False
         self._head: Head
         self._raw = b""  # the bytes that `_head` was read from
         self._body: ChunkedBody | None = None
-        self._chunks: list[bytes] = []
+        self._gathered = bytearray()
         self._missing = 0
         self._received = 0
         self._exchange: ServerExchange | None = None
@@ -95,13 +96,17 @@ class ServerConnection(asyncio.Protocol):
         """More bytes from the client."""
         state = self._state
         if state is State.HEAD:
-            self._buffer = self._buffer + data if self._buffer else data
-            self._advance()
+            if self._partial:
+                self._more_head(data)
+            else:
+                self._buffer = data
+                self._advance()
         elif state is State.BODY:
             self._more_body(data)
         elif state is State.ANSWER or state is State.FLUSH:
-            self._buffer += data
-            if len(self._buffer) > self.context.limits.pipeline_bytes and not self._paused_reading:
+            self._ahead += data
+            ahead = len(self._buffer) + len(self._ahead)
+            if ahead > self.context.limits.pipeline_bytes and not self._paused_reading:
                 self._paused_reading = True
                 self._transport.pause_reading()
 
@@ -113,6 +118,7 @@ class ServerConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
         self._leave()
+        self._release()
         self._state = State.GONE
         self.sink = _NOWHERE
         if self._timer is not None:
@@ -146,7 +152,7 @@ class ServerConnection(asyncio.Protocol):
 
     def drain(self) -> None:
         """Close where nothing is under way; an answer under way closes the connection when it is done."""
-        if self._state is State.HEAD and not self._buffer:
+        if self._state is State.HEAD and not self._ahead:
             self._close()
         elif self._exchange is not None:
             self._exchange.close = True
@@ -166,6 +172,18 @@ class ServerConnection(asyncio.Protocol):
             self._refuse(refusal)
         finally:
             self._advancing = False
+
+    def _more_head(self, data: bytes) -> None:
+        """More of a head that is incomplete: only what is new is looked at, so that single bytes cost what they are."""
+        ahead = self._ahead
+        old = len(ahead)
+        ahead += data
+        whole = ahead.find(b"\r\n\r\n", max(old - 3, 0)) >= 0 or ahead.startswith(b"\r\n")
+        bare = ahead.count(b"\n", old) != ahead.count(b"\r\n", max(old - 1, 0))
+        if whole or bare or len(ahead) > self.context.limits.header_bytes:
+            self._buffer = bytes(ahead)
+            self._ahead = bytearray()
+            self._advance()
 
     def _read_head(self) -> bool:
         raw = self._raw
@@ -206,6 +224,8 @@ class ServerConnection(asyncio.Protocol):
             if not self._partial:
                 self._partial = True
                 self._arm(limits.header_s)
+            self._ahead += buffer
+            self._buffer = b""
             return 0
         self._head = self.context.heads.read(buffer[:end])
         start = end + 4
@@ -215,7 +235,6 @@ class ServerConnection(asyncio.Protocol):
     def _begin_body(self, head: Head, rest: bytes) -> None:
         limits = self.context.limits
         self._buffer = b""
-        self._received = 0
         self._state = State.BODY
         if head.expects and not rest:
             self._transport.write(_CONTINUE)
@@ -228,7 +247,12 @@ class ServerConnection(asyncio.Protocol):
             self._more_body(rest)
 
     def _more_body(self, data: bytes) -> None:
-        self._received += len(data)
+        size = len(data)
+        self._received += size
+        self.context.receiving += size
+        if self.context.receiving > self.context.limits.receiving_bytes:
+            self._refuse(Refusal(503, "overloaded", "too many large requests arrive at once", self._head.path))
+            return
         if self._body is not None:
             try:
                 body = self._body.feed(data)
@@ -242,15 +266,20 @@ class ServerConnection(asyncio.Protocol):
             self._body = None
         else:
             missing = self._missing
-            if len(data) < missing:
-                self._missing = missing - len(data)
-                self._chunks.append(data)
+            self._gathered += data[:missing]
+            if size < missing:
+                self._missing = missing - size
                 return
-            self._chunks.append(data[:missing])
             self._buffer = data[missing:]
-            body = b"".join(self._chunks)
-            self._chunks = []
+            body = bytes(self._gathered)
+            self._gathered = bytearray()
+        self._release()
         self._answer(self._head, body)
+
+    def _release(self) -> None:
+        """Nothing of a body is being received any longer."""
+        self.context.receiving -= self._received
+        self._received = 0
 
     def _answer(self, head: Head, body: bytes) -> None:
         self._due_ns = 0
@@ -291,14 +320,19 @@ class ServerConnection(asyncio.Protocol):
             self._paused_reading = False
             self._transport.resume_reading()
         self._arm(self.context.limits.idle_s)
+        if self._ahead:
+            self._buffer += bytes(self._ahead)
+            self._ahead = bytearray()
         if self._buffer:
             self._advance()
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answers by ourselves, then reads and drops input for a moment so that the answer is not lost to a reset."""
         rendered = self.context.handler.refuse(refusal)
+        self._release()
         self._buffer = b""
-        self._chunks = []
+        self._ahead = bytearray()
+        self._gathered = bytearray()
         self._body = None
         frame = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(rendered.body)
         self._transport.write(b"".join((self.context.start(refusal.status), rendered.headers, frame, rendered.body)))
@@ -344,7 +378,7 @@ class ServerConnection(asyncio.Protocol):
             self._timer = self.context.clock.call_later(left / 1e9, self._tick)
         elif self._state is State.BODY:
             self._refuse(Refusal(408, "request_timeout", "the body did not arrive in time", self._head.path))
-        elif self._state is State.HEAD and self._buffer:
+        elif self._state is State.HEAD and self._ahead:
             self._refuse(Refusal(408, "request_timeout", "the request head did not arrive in time"))
         elif self._state is State.HEAD:
             self._close()
