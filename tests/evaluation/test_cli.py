@@ -20,7 +20,7 @@ def drill(*arguments: str) -> int:
 def test_nobody_noticed_is_0_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert drill("--provider", "anthropic", "--mode", "reset") == 0
     out, err = capsys.readouterr()
-    assert "No user noticed" in out
+    assert "Everyone got the whole, right answer" in out
     assert "connections are reset before the answer" in out
     assert "CPU seconds" in err
 

@@ -61,7 +61,7 @@ def words(report: Report) -> str:
     if report.calm_failures:
         said.append(f"{report.calm_failures:,} failed before anything was wrong: the drill itself is not sound.")
     if not report.failed:
-        said.append("No user noticed: everyone got the whole, right answer.")
+        said.append("Everyone got the whole, right answer.")
     else:
         said.append(f"{report.failed:,} users noticed ({_percent(report.failed / max(report.calls, 1))} of calls).")
         said.append(f"The slowest of them was told after {_ms(report.failed_ms.max)}.")
@@ -112,7 +112,8 @@ def _held(bars: Mapping[str, Bar], name: str) -> str:
     bar = bars.get(name)
     if bar is None:
         return ""
-    return f"{'met' if bar.met else 'MISSED'} (at most {bar.most:g})"
+    most = _percent(bar.most) if name == DEAD_SHARE else _ms(bar.most) if name == ADDED_P99 else f"{bar.most:g}"
+    return f"{'met' if bar.met else 'MISSED'} (at most {most})"
 
 
 def _missed(bars: Sequence[Bar]) -> str:
