@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+from pathlib import Path
+
 import pytest
 from minijinja import TemplateError
 
@@ -84,6 +87,30 @@ def test_mistakes_in_a_prompt_file(old: str, new: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         compile_prompt(artifact(SUPPORT.replace(old, new, 1)))
     assert said in str(caught.value) or said.replace("invalid", "`messages.1.role`: invalid") in str(caught.value)
+
+
+@pytest.mark.parametrize("reference", ["$ref", "$dynamicRef"])
+@pytest.mark.parametrize("scheme", ["http", "https", "file"])
+def test_a_schema_never_fetches_another(reference: str, scheme: str, tmp_path: Path) -> None:
+    (tmp_path / "schema.json").write_text('{"type": "string"}')
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host = f"127.0.0.1:{server.getsockname()[1]}" if scheme != "file" else str(tmp_path)
+        property_ = f"product: {{'{reference}': '{scheme}://{host}/schema.json'}}"
+        text = SUPPORT.replace("product: {type: string, maxLength: 20}", property_)
+        with pytest.raises(ConfigError) as caught:
+            compile_prompt(artifact(text))
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    assert "support.yaml:10: `$ref` names another document" in str(caught.value)
+
+
+def test_a_schema_may_refer_to_itself() -> None:
+    text = SUPPORT.replace("{type: string, maxLength: 20}", "{$ref: '#/$defs/name'}")
+    program = compile_prompt(artifact(text.replace("  required:", "  $defs: {name: {type: string}}\n  required:")))
+    assert program.render({"product": "Widget", "tone": None})[0] == ("system", "You answer for Widget.\n")
+    with pytest.raises(InvalidRequest):
+        program.render({"product": 7, "tone": None})
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from headgate.prompts.program import Line, TemplateProgram
 from headgate.prompts.template import LanguageError, Template
 
 MESSAGES_MAX = 100
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
 class MessageSource(msgspec.Struct, forbid_unknown_fields=True):
@@ -67,7 +68,29 @@ def compile_prompt(artifact: Artifact) -> TemplateProgram:
     try:
         return TemplateProgram(artifact.ref, lines, source.inputs, settings)
     except ValueError as error:
+        abroad = _abroad(source.inputs, "inputs")
+        if abroad is not None:
+            wrong = "`$ref` names another document, and none is ever fetched"
+            raise artifact.fault(
+                abroad, wrong, "put the schema under `$defs` and say `$ref: '#/$defs/NAME'`"
+            ) from error
         raise artifact.fault("inputs", f"not a valid JSON Schema: {error}", "see json-schema.org") from error
+
+
+def _abroad(schema: Json, path: str) -> str | None:
+    """The dotted path of the first reference out of a schema; None where there is none."""
+    if isinstance(schema, dict):
+        for key, value in schema.items():
+            at = f"{path}.{key}"
+            if key in _REFERENCES and isinstance(value, str) and not value.startswith("#"):
+                return at
+            if (found := _abroad(value, at)) is not None:
+                return found
+    elif isinstance(schema, list):
+        for index, item in enumerate(schema):
+            if (found := _abroad(item, f"{path}.{index}")) is not None:
+                return found
+    return None
 
 
 def _line(artifact: Artifact, index: int, message: MessageSource) -> Line:

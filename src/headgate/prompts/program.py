@@ -34,7 +34,8 @@ class TemplateProgram:
         inputs: Mapping[str, Json],
         settings: Mapping[str, Json],
     ) -> None:
-        """`inputs` is the JSON Schema of the variables' object. Raises ValueError where it is no valid schema."""
+        """`inputs` is the JSON Schema of the variables' object. Raises ValueError where it is no valid schema, or
+        refers to another document: none is ever fetched."""
         self.ref = ref
         self.settings = settings
         properties = inputs.get("properties")
@@ -42,7 +43,9 @@ class TemplateProgram:
         self._lines = lines
         self._allowed = frozenset(properties) if isinstance(properties, dict) else frozenset[str]()
         self._required = tuple(name for name in required if isinstance(name, str)) if isinstance(required, list) else ()
-        self._validate = jsonschema_rs.validator_for(dict(inputs)) if self._allowed else None
+        self._validate = (
+            jsonschema_rs.validator_for(dict(inputs), retriever=_refuse_to_fetch) if self._allowed else None
+        )
         self._static = None if self._allowed else [(line.role, line.template.render(_NONE, 0)) for line in lines]
 
     def render(self, variables: Mapping[str, Json]) -> list[tuple[str, str]]:
@@ -92,6 +95,11 @@ class TemplateProgram:
             f"{self.ref}: the variable `{where}` breaks the rule `{keyword}` of its schema",
             param=f"headgate.variables.{where}",
         )
+
+
+def _refuse_to_fetch(uri: str) -> Json:
+    """In place of the library's own retriever, which reads files and asks the network for what a schema names."""
+    raise ValueError("a schema refers to itself only")
 
 
 def _said(error: TemplateError) -> str:
