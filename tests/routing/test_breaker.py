@@ -218,3 +218,11 @@ def test_a_limit_cools_but_says_nothing_of_health() -> None:
     assert breaker.share(now) == 1
     failed(breaker, now + S, "rate_limited")
     assert breaker.until_ns - now == 3 * S
+
+
+def test_a_limit_met_again_and_again_is_asked_about_less_often_than_it_says() -> None:
+    breaker, now = Breaker(0), 0
+    for expected in (7, 7, 8, 16, 32, 60, 60):
+        failed(breaker, now, "rate_limited", told=7)
+        assert expected * S <= breaker.until_ns - now <= expected * 1.1 * S
+        now = breaker.until_ns

@@ -131,13 +131,15 @@ class Breaker:
             self.kind, self.failed_ns = kind, now
         if cooling is None and failure.started_ns >= self.since_ns:
             self._count(failure, chance)
-        if failure.cool_s is not None and math.isfinite(failure.cool_s):
+        if cooling is not None and (not self.held or now >= self.until_ns):
+            self._cools += 1
+        told = failure.cool_s is not None and math.isfinite(failure.cool_s)
+        if failure.cool_s is not None and told:
             wait_s = min(max(failure.cool_s, COOL_MIN_S) * (1 + JITTER / 2 * chance), COOL_MAX_S)
             self._told_ns = max(self._told_ns, now + int(wait_s * 1e9))
             self._hold(self._told_ns, now)
-        elif cooling is not None:
-            if not self.held or now >= self.until_ns:
-                self._cools += 1
+        # a limit that is met again and again is not asked about every few seconds for hours, whatever it says
+        if cooling is not None and (not told or (kind == "rate_limited" and self._cools > 1)):
             wait_s = min(cooling[0] * 2.0 ** min(self._cools - 1, 30), cooling[1])
             self._hold(now + int(_jittered(wait_s, chance) * 1e9), now)
 
