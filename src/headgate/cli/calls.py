@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from headgate.cli.amounts import amount
 from headgate.cli.client import Client, add_options
 from headgate.cli.commands import Commands
-from headgate.cli.tables import number, print_json, table, usd, word
+from headgate.cli.tables import number, print_json, say, table, usd, word
 from headgate.cli.times import moment, ms, said, shown
 
 HEAD = ["TIME", "CALL", "OUTCOME", "ASKED", "ANSWERED BY", "PROMPT", "TOKENS", "COST", "MS", "TRIES"]
@@ -29,8 +30,8 @@ def register(commands: Commands) -> None:
     parser.add_argument("--key", metavar="ID", help="key_..., as `headgate keys list` shows it")
     parser.add_argument("--prompt", help="prompt/support or prompt/support@1.0.0")
     parser.add_argument("--error", help="part of an error code")
-    parser.add_argument("--min-cost", dest="min_cost_usd", type=float, metavar="USD")
-    parser.add_argument("--min-latency", dest="min_latency_ms", type=float, metavar="MS")
+    parser.add_argument("--min-cost", dest="min_cost_usd", type=amount, metavar="USD")
+    parser.add_argument("--min-latency", dest="min_latency_ms", type=amount, metavar="MS")
     parser.add_argument("--limit", type=int, default=20)
     parser.add_argument("--cursor", help="where the last page ended")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -48,13 +49,13 @@ def run(options: argparse.Namespace) -> int:
         print_json(answer)
         return 0
     for gap in answer["gaps"]:
-        print(f"gap: {gap['lost']} records lost {shown(gap['since_ns'])} - {shown(gap['until_ns'])}: {gap['why']}")
+        say(f"gap: {gap['lost']} records lost {shown(gap['since_ns'])} - {shown(gap['until_ns'])}: {gap['why']}")
     if not answer["calls"]:
         print("no calls")
         return 0
     print(table(HEAD, [_row(call) for call in answer["calls"]]))
     if answer["cursor"]:
-        print(f"more: --cursor {answer['cursor']}")
+        say(f"more: --cursor {answer['cursor']}")
     return 0
 
 

@@ -6,7 +6,7 @@ import argparse
 
 from headgate.app import check
 from headgate.cli.commands import Commands
-from headgate.cli.tables import print_json
+from headgate.cli.tables import print_json, say
 from headgate.cli.up import add_config_options, configured
 
 
@@ -25,12 +25,13 @@ def run(options: argparse.Namespace) -> int:
         print_json({"faults": [{"where": f.where, "wrong": f.wrong, "right": f.right} for f in compiled.faults]})
         return 1 if compiled.faults else 0
     for fault in compiled.faults:
-        print(f"{fault.where}: {fault.wrong}\n  would be right: {fault.right}")
+        say(f"{fault.where}: {fault.wrong}")
+        say(f"  would be right: {fault.right}")
     if compiled.faults:
         print(f"{len(compiled.faults)} to mend")
         return 1
     snapshot = compiled.snapshot
     assert snapshot is not None
     kinds = ", ".join(f"{len(v)} of {k[0]}/{k[1]}" for k, v in sorted(compiled.workspace.artifacts.items())) or "none"
-    print(f"all sound. apps: {', '.join(snapshot.apps) or 'none'}. versions: {kinds}")
+    say(f"all sound. apps: {', '.join(snapshot.apps) or 'none'}. versions: {kinds}")
     return 0

@@ -22,7 +22,7 @@ STATE = ".headgate"
 
 
 class Refused(ConfigError):
-    """The management API said no."""
+    """The management API said no; its message says what would be right."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -84,7 +84,7 @@ class Client:
     def _refused(self, error: urllib.error.HTTPError) -> Refused:
         try:
             said = json.loads(error.read())["error"]
-            return Refused(self._url, said["message"], f"{said['code']}, HTTP {error.code}")
+            return Refused(self._url, f"{said['message']} ({said['code']}, HTTP {error.code})", "")
         except (ValueError, KeyError, TypeError):
             return Refused(self._url, f"HTTP {error.code}", "is this the management address of a Headgate?")
 

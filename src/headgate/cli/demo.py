@@ -22,6 +22,7 @@ import msgspec
 
 from headgate.cli.client import ADDRESS_FILE, STATE, Client
 from headgate.cli.commands import Commands
+from headgate.cli.tables import say
 from headgate.core.errors import ConfigError
 
 GATEWAY_PORT = 8484
@@ -171,15 +172,16 @@ def _call(url: str, key: str, one: Try) -> bool:
             found = json.loads(answer.read())
             call_id = answer.headers["x-headgate-call-id"]
     except urllib.error.HTTPError as error:
-        print(f"{one.dialect}: HTTP {error.code}: {error.read().decode(errors='replace')}")
+        say(f"{one.dialect}: HTTP {error.code}: {error.read().decode(errors='replace')}")
         return False
     except (OSError, ValueError) as error:
-        print(f"{one.dialect}: {error}")
+        say(f"{one.dialect}: {error}")
         return False
     for step in one.text:
         found = found[step]
     print(f"{one.dialect:9}  POST {one.path}, model {one.body.get('model', 'in the path')}")
-    print(f"{'':9}  {found}\n{'':9}  {call_id}\n")
+    say(f"{'':9}  {found}")
+    print(f"{'':9}  {call_id}\n")
     return bool(found)
 
 

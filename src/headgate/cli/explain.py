@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from urllib.parse import quote
 
 from headgate.cli.client import Client, add_options
 from headgate.cli.commands import Commands
-from headgate.cli.tables import print_json
+from headgate.cli.tables import print_json, say
 
 
 def register(commands: Commands) -> None:
@@ -20,10 +21,10 @@ def register(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Explain one call."""
-    detail = Client.of(options).get(f"/api/calls/{options.call}")
+    detail = Client.of(options).get(f"/api/calls/{quote(options.call, safe='')}")
     if options.json:
         print_json(detail)
         return 0
     for line in detail["explanation"]:
-        print(line)
+        say(line)
     return 0

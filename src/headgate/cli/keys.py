@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from urllib.parse import quote
 
+from headgate.cli.amounts import amount
 from headgate.cli.client import Client, add_options
 from headgate.cli.commands import Commands
-from headgate.cli.tables import number, print_json, table, usd, word
+from headgate.cli.tables import number, print_json, say, table, usd, word
 
 
 def register(commands: Commands) -> None:
@@ -35,7 +37,7 @@ def _create(verbs: Commands) -> None:
     making.add_argument("--rpm", type=int, metavar="N", help="requests per minute")
     making.add_argument("--tpm", type=int, metavar="N", help="tokens per minute")
     making.add_argument("--concurrency", type=int, metavar="N", help="calls at once")
-    making.add_argument("--budget", type=float, dest="budget_usd", metavar="USD", help="US dollars per period")
+    making.add_argument("--budget", type=amount, dest="budget_usd", metavar="USD", help="US dollars per period")
     making.add_argument("--period", dest="budget_period", choices=("day", "month", "total"), default="month")
     making.set_defaults(run=create)
     _finish(making)
@@ -65,7 +67,7 @@ def create(options: argparse.Namespace) -> int:
         print_json(made)
         return 0
     print(made["secret"])
-    print(f"{made['key']['id']} for {made['key']['name']}. This is the only time the key is shown.")
+    say(f"{made['key']['id']} for {made['key']['name']}. This is the only time the key is shown.")
     return 0
 
 
@@ -90,9 +92,9 @@ def list_keys(options: argparse.Namespace) -> int:
 
 def revoke(options: argparse.Namespace) -> int:
     """Revoke a key."""
-    key = Client.of(options).post(f"/api/keys/{options.id}/revoke", {})
+    key = Client.of(options).post(f"/api/keys/{quote(options.id, safe='')}/revoke", {})
     if options.json:
         print_json(key)
     else:
-        print(f"{key['id']} ({key['name']}) is revoked.")
+        say(f"{key['id']} ({key['name']}) is revoked.")
     return 0

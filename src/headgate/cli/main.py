@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 import headgate
+from headgate.cli.tables import say
 from headgate.core.errors import ConfigError
 
 COMMANDS = ("init", "up", "check", "keys", "calls", "explain", "providers", "simulate", "drill", "demo")
@@ -23,7 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.run(options)
     except ConfigError as error:
-        print(f"headgate: {error.where}: {error.wrong}\n  would be right: {error.right}", file=sys.stderr)
+        say(f"headgate: {error.where}: {error.wrong}", error=True)
+        if error.right:
+            say(f"  would be right: {error.right}", error=True)
         return 2
     except KeyboardInterrupt:
         return 130

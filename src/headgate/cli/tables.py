@@ -1,8 +1,9 @@
-"""Plain tables, money, times: how commands print."""
+"""Plain tables, money, times: how commands print. Names come from callers and providers and may hold anything."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +11,8 @@ UNKNOWN = "-"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Left-aligned columns; numbers (by their look) to the right."""
-    lines = [list(head), *[list(row) for row in rows]]
+    """Left-aligned columns; numbers (by their look) to the right. What is not printable is escaped."""
+    lines = [list(head), *[[legible(cell) for cell in row] for row in rows]]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     right = [bool(rows) and all(_numeric(row[i]) for row in rows) for i in range(len(head))]
     return "\n".join(
@@ -24,6 +25,19 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _numeric(cell: str) -> bool:
     return cell == UNKNOWN or (bool(cell) and cell.lstrip("$").replace(".", "").replace(",", "").rstrip("%").isdigit())
+
+
+def legible(text: str) -> str:
+    """Text that a terminal shows and does not obey: control and format characters (line ends, ESC, marks of writing
+    direction) are written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+def say(text: str, error: bool = False) -> None:
+    """One line of output, or of error output."""
+    print(legible(text), file=sys.stderr if error else sys.stdout)
 
 
 def usd(value: float | None) -> str:

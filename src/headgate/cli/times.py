@@ -10,11 +10,11 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 def moment(text: str) -> datetime:
     """`90m` (ago), or an ISO 8601 date or time, in UTC where it names no zone. For argparse: raises its type error."""
-    if text[-1:] in _UNITS and text[:-1].isdigit():
-        return datetime.now(UTC) - timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
     try:
+        if text[-1:] in _UNITS and text[:-1].isdigit():
+            return datetime.now(UTC) - timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
         found = datetime.fromisoformat(text)
-    except ValueError:
+    except (OverflowError, ValueError):
         raise argparse.ArgumentTypeError(f"`{text}` is no time: 90m, 24h, 7d, or 2026-11-25T12:00:00Z") from None
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
