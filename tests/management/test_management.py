@@ -111,6 +111,21 @@ def test_keys_are_made_listed_and_revoked(place: Place) -> None:
         ("GET", "/api/calls?since=2026-01-01T00:00:00", {}, "since"),
         ("GET", "/api/calls?colour=1", {}, None),
         ("GET", "/api/calls?cursor=nonsense", {}, None),
+        ("GET", "/api/calls?cursor=9999999999999999999.call_x", {}, "cursor"),
+        ("GET", "/api/calls?since=0001-01-01T00:00:00Z", {}, "since"),
+        ("GET", "/api/calls?until=9999-12-31T23:59:59Z", {}, "until"),
+        ("GET", "/api/providers?since=0001-01-01T00:00:00Z", {}, "since"),
+        ("GET", "/api/providers?until=9999-12-31T23:59:59Z", {}, "until"),
+        *[
+            ("GET", f"/api/calls?{name}={value}", {}, name)
+            for name in ("min_latency_ms", "min_cost_usd")
+            for value in ("1e400", "1e300", "nan", "-1", "-inf")
+        ],
+        ("POST", "/api/keys", {"json": {"name": "x", "expires": "9999-12-31T00:00:00Z"}}, "expires"),
+        ("POST", "/api/keys", {"json": {"name": "x", "expires": "0001-01-01T00:00:00Z"}}, "expires"),
+        ("POST", "/api/keys", {"json": {"name": "x", "budget_usd": 1e300}}, "budget_usd"),
+        ("POST", "/api/keys", {"content": b'{"name": "x", "budget_usd": 1e400}'}, "budget_usd"),
+        ("POST", "/api/keys", {"json": {"name": "x", "tpm": 10**30}}, "tpm"),
     ],
 )
 def test_mistakes_are_told(place: Place, method: str, path: str, rest: dict[str, Any], param: str | None) -> None:

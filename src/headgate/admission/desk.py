@@ -192,7 +192,7 @@ def _check(new: NewKey, now_ns: int) -> None:
             raise InvalidRequest(f"`{param}` must lie between 1 and {COUNT_MAX}", param=param)
     budget = new.budget_usd
     if budget is not None and not (math.isfinite(budget) and 0 < budget <= USD_MAX):
-        raise InvalidRequest("`budget_usd` must be more than 0 US dollars", param="budget_usd")
+        raise InvalidRequest(f"`budget_usd` is more than 0 and at most {USD_MAX:,.0f}", param="budget_usd")
     if new.budget_period not in BUDGET_PERIODS:
         raise InvalidRequest(f"`budget_period` is one of {', '.join(BUDGET_PERIODS)}", param="budget_period")
     if new.expires_ns is not None and new.expires_ns <= now_ns:

@@ -11,6 +11,8 @@ from headgate.core.errors import InvalidRequest
 from headgate.core.handlers import Ask, Handler
 from headgate.core.keys import EVERY_TENANT
 
+EXPIRES_NS_MAX = (1 << 63) - 1
+
 
 class KeyRequest(msgspec.Struct, forbid_unknown_fields=True):
     """What a new key is to stand for. `expires`: RFC 3339 time with a zone. Money in US dollars."""
@@ -99,6 +101,8 @@ def _new(body: KeyRequest, scope: str) -> NewKey:
         if body.expires.tzinfo is None:
             raise InvalidRequest("`expires` needs a time zone, such as 2027-01-31T00:00:00Z", param="expires")
         expires_ns = int(body.expires.timestamp()) * 1_000_000_000
+        if expires_ns > EXPIRES_NS_MAX:
+            raise InvalidRequest("`expires` lies before the year 2262; leave it out for never", param="expires")
     return NewKey(
         name=body.name, tenant=body.tenant, admin=body.admin, models=body.models, expires_ns=expires_ns, rpm=body.rpm,
         tpm=body.tpm, concurrency=body.concurrency, budget_usd=body.budget_usd, budget_period=body.budget_period,

@@ -28,6 +28,7 @@ from headgate.stores.calls_schema import (
 )
 
 LIMIT_MAX = 1000
+_NS_MAX = (1 << 63) - 1
 
 _RECORD = (  # S608: a constant
     f"SELECT coalesce({RECORD_AT_PLACE}, (SELECT record FROM in_flight WHERE in_flight.id = calls.id)) FROM calls"  # noqa: S608
@@ -230,7 +231,7 @@ def _subject_conditions(scope: str, wanted: CallFilter) -> tuple[str, list[objec
 
 def _parse_cursor(text: str) -> _Cursor:
     at, dot, call_id = text.partition(".")
-    if not dot or not at.isdecimal() or len(at) > 19:
+    if not dot or not at.isdecimal() or len(at) > 19 or int(at) > _NS_MAX:
         raise InvalidRequest("`cursor` is not one that a page of calls ended with", param="cursor")
     return _Cursor(int(at), call_id)
 

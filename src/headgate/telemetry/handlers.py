@@ -17,6 +17,8 @@ from headgate.telemetry.queries import CallDetail, CallLines, ProviderLine, Quer
 
 LIMIT_MAX = 1000
 DAY_NS = 86_400_000_000_000
+AMOUNT_MAX = 1e9  # US dollars, milliseconds
+NS_MAX = (1 << 63) - 1  # the year 2262
 
 
 class CallsQuery(msgspec.Struct, forbid_unknown_fields=True):
@@ -88,6 +90,7 @@ def handlers(queries: Queries, metrics: Metrics, journal: Callable[[], JournalSt
 
 
 def _filter(query: CallsQuery) -> CallFilter:
+    latency_ms = _amount(query.min_latency_ms, "min_latency_ms")
     return CallFilter(
         since_ns=None if query.since is None else _ns(query.since, "since"),
         until_ns=None if query.until is None else _ns(query.until, "until"),
@@ -99,12 +102,21 @@ def _filter(query: CallsQuery) -> CallFilter:
         key_id=query.key,
         prompt=query.prompt,
         error=query.error,
-        min_cost_usd=query.min_cost_usd,
-        min_latency_us=None if query.min_latency_ms is None else round(query.min_latency_ms * 1000),
+        min_cost_usd=_amount(query.min_cost_usd, "min_cost_usd"),
+        min_latency_us=None if latency_ms is None else round(latency_ms * 1000),
     )
 
 
 def _ns(moment: datetime, param: str) -> int:
     if moment.tzinfo is None:
         raise InvalidRequest(f"`{param}` needs a time zone, such as 2026-11-25T12:00:00Z", param=param)
-    return round(moment.timestamp() * 1e6) * 1000
+    ns = round(moment.timestamp() * 1e6) * 1000
+    if not 0 <= ns <= NS_MAX:
+        raise InvalidRequest(f"`{param}` lies between the years 1970 and 2262", param=param)
+    return ns
+
+
+def _amount(value: float | None, param: str) -> float | None:
+    if value is not None and not 0 <= value <= AMOUNT_MAX:  # NaN is neither
+        raise InvalidRequest(f"`{param}` lies between 0 and {AMOUNT_MAX:,.0f}", param=param)
+    return value

@@ -119,5 +119,7 @@ async def _no_path(request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     # the message may hold what must not be told; the type says enough to find it
-    log.error("management %s %s failed: %s", request.method, request.url.path, type(error).__name__, exc_info=error)
+    log.error(
+        "management %s %s failed: %s", request.method, ascii(request.url.path), type(error).__name__, exc_info=error
+    )
     return _refusal(HeadgateError("an error of ours; the log has its type and place"))
