@@ -123,7 +123,7 @@ class Dialect:
         """Nothing differs."""
         return Carried(body, [])
 
-    def reader(self, stream: bool, keep_usage: bool) -> Reader:
+    def reader(self, stream: bool, keep_usage: bool, choices: int = 1) -> Reader:
         """See Reader."""
         return Reader(stream)
 

@@ -12,6 +12,7 @@ from headgate.core.chat import (
     Begin,
     ChatRequest,
     Delta,
+    Finish,
     Frame,
     ReasoningDelta,
     RefusalDelta,
@@ -82,6 +83,7 @@ def sent(seen: Sequence[Frame]) -> Sent:
         open_block=seen[-1].open_block if seen else None,
         content=any(frame.content for frame in seen),
         choices=max(choices, default=0) + 1,
+        finished=[delta.choice for delta in said if isinstance(delta, Finish)],
     )
 
 

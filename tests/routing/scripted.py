@@ -110,7 +110,7 @@ class LineDialect:
             body = json.dumps({**json.loads(body), "model": model}).encode()
         return Carried(body, [])
 
-    def reader(self, stream: bool, keep_usage: bool) -> LineReader:
+    def reader(self, stream: bool, keep_usage: bool, choices: int = 1) -> LineReader:
         return LineReader(stream)
 
 

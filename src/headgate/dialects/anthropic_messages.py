@@ -95,8 +95,8 @@ class AnthropicMessages:
 
     # -- answers
 
-    def reader(self, stream: bool, keep_usage: bool) -> AnswerReader:
-        """See `Dialect.reader`. Usage always comes: there is none that only we asked for."""
+    def reader(self, stream: bool, keep_usage: bool, choices: int = 1) -> AnswerReader:
+        """See `Dialect.reader`. Usage always comes: there is none that only we asked for. There is one choice."""
         return StreamReader() if stream else WholeReader()
 
     def writer(self, stream: bool, meta: AnswerMeta) -> AnswerWriter:

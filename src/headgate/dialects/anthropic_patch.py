@@ -74,6 +74,8 @@ def cut(sent: Sent, meta: AnswerMeta, error: HeadgateError | None) -> bytes:
     """See `Dialect.cut`."""
     if error is not None:
         return error_event(error, meta.call_id)
+    if sent.finished:  # the reason went out: only the envelope is left to close
+        return event("message_stop", {})
     data = b""
     if sent.begin is None:
         data = start_event(meta.call_id, meta.model, Usage())

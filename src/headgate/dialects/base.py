@@ -5,7 +5,7 @@ A dialect is pure: bytes in, types out, and back. It knows nothing of sockets, k
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -50,13 +50,14 @@ class Sent(msgspec.Struct):
     """What a same-dialect stream has shown its client so far: enough to end it properly by ourselves.
 
     `begin` is the first Begin delta that went out, `open_block` the content block left open, `content` whether any
-    content was shown, `choices` the choices seen.
+    content was shown, `choices` how many there are, `finished` those whose finish went out.
     """
 
     begin: Begin | None = None
     open_block: int | None = None
     content: bool = False
     choices: int = 1
+    finished: Collection[int] = ()
 
 
 class AnswerMeta(msgspec.Struct):
@@ -162,8 +163,9 @@ class Dialect(Protocol):
         ...
 
     # -- answers
-    def reader(self, stream: bool, keep_usage: bool) -> AnswerReader:
-        """`keep_usage` False: usage frames we asked for are marked `drop`."""
+    def reader(self, stream: bool, keep_usage: bool, choices: int = 1) -> AnswerReader:
+        """`keep_usage` False: usage frames we asked for are marked `drop`. `choices`: how many answers were asked
+        for; a stream that ends without its end mark is truncated where fewer were finished."""
         ...
 
     def writer(self, stream: bool, meta: AnswerMeta) -> AnswerWriter:

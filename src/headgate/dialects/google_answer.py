@@ -1,7 +1,7 @@
 """Reading Gemini's answers, streamed and whole, into frames.
 
-A stream is a row of whole response objects without a terminator: it is complete when every candidate that was seen has
-told why it ended, and only the end of the body tells that no other follows.
+A stream is a row of whole response objects without a terminator: it is complete when every candidate that was asked for
+has told why it ended, and only the end of the body tells that no other follows.
 """
 
 from __future__ import annotations
@@ -69,15 +69,15 @@ class _Answer:
         self.blocked = False
         self.candidates: dict[int, _Candidate] = {}
 
-    def check_complete(self) -> None:
-        """Raises UpstreamError: empty_answer, truncated."""
+    def check_complete(self, choices: int = 1) -> None:
+        """Raises UpstreamError: empty_answer; truncated where fewer than `choices` told why they ended."""
         if self.blocked:
             return
         if not self._begun:
             raise UpstreamError("truncated", "the provider's answer ended before it began")
         if not self.candidates:
             raise UpstreamError("empty_answer", "the provider's answer holds no candidate")
-        if not all(candidate.finished for candidate in self.candidates.values()):
+        if len(self.candidates) < choices or not all(told.finished for told in self.candidates.values()):
             raise UpstreamError("truncated", "the provider's answer ended without a finish reason")
 
     def read(self, said: Said, frame: Frame) -> None:
@@ -227,9 +227,10 @@ class StreamReader:
     """Implements `AnswerReader` for streams: SSE, or the JSON array of a server that ignores `alt=sse`, whose elements
     are put into SSE so that the client gets what it asked for."""
 
-    __slots__ = ("_answer", "_array", "_parser", "_started")
+    __slots__ = ("_answer", "_array", "_choices", "_parser", "_started")
 
-    def __init__(self) -> None:
+    def __init__(self, choices: int = 1) -> None:
+        self._choices = choices
         self._answer = _Answer()
         self._parser = SseParser(EVENT_BYTES_MAX)
         self._array: ArraySplitter | None = None
@@ -255,7 +256,7 @@ class StreamReader:
         frame = Frame(b"", [])
         if rest:
             frame = self._tail(rest)
-        self._answer.check_complete()
+        self._answer.check_complete(self._choices)
         frame.last = True
         return [frame]
 

@@ -57,9 +57,9 @@ class GoogleGenerate:
         """See `Dialect.request_target`."""
         return google_request.request_target(model, stream)
 
-    def reader(self, stream: bool, keep_usage: bool) -> AnswerReader:
+    def reader(self, stream: bool, keep_usage: bool, choices: int = 1) -> AnswerReader:
         """See `Dialect.reader`. Gemini tells usage unasked, so there is never a frame to drop."""
-        return google_answer.StreamReader() if stream else google_answer.WholeReader()
+        return google_answer.StreamReader(choices) if stream else google_answer.WholeReader()
 
     def writer(self, stream: bool, meta: AnswerMeta) -> AnswerWriter:
         """See `Dialect.writer`."""

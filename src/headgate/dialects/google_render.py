@@ -292,8 +292,9 @@ def _with_usage(response: JsonObject, usage: Usage | None) -> JsonObject:
 
 
 def cut(sent: Sent, meta: AnswerMeta, error: HeadgateError | None) -> bytes:
-    """See `Dialect.cut`."""
+    """See `Dialect.cut`. A candidate that has told why it ended is not ended again."""
     if error is not None:
         return _event(error_object(error, meta.call_id))
-    candidates: list[Json] = [_candidate(number, [], POLICY_FINISH) for number in range(sent.choices)]
-    return _event(_response(candidates, sent.begin, meta))
+    unfinished = [number for number in range(sent.choices) if number not in sent.finished]
+    candidates: list[Json] = [_candidate(number, [], POLICY_FINISH) for number in unfinished]
+    return b"" if not candidates else _event(_response(candidates, sent.begin, meta))

@@ -95,9 +95,9 @@ class OpenAIChat:
         """The same for every model."""
         return "/chat/completions"
 
-    def reader(self, stream: bool, keep_usage: bool) -> AnswerReader:
+    def reader(self, stream: bool, keep_usage: bool, choices: int = 1) -> AnswerReader:
         """A reader for one answer."""
-        return StreamReader(keep_usage) if stream else WholeReader()
+        return StreamReader(keep_usage, choices) if stream else WholeReader()
 
     def writer(self, stream: bool, meta: AnswerMeta) -> AnswerWriter:
         """A writer for one answer."""

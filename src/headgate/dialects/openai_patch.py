@@ -116,8 +116,11 @@ def _function(function: JsonObject, field: str, texts: Iterator[str]) -> JsonObj
 
 
 def cut(sent: Sent, meta: AnswerMeta, error: HeadgateError | None) -> bytes:
-    """See `base.Dialect.cut`. An in-band error is followed by nothing: `[DONE]` would call the answer complete."""
+    """See `base.Dialect.cut`. An in-band error is followed by nothing: `[DONE]` would call the answer complete.
+
+    A choice that has told why it ended is not ended again."""
     if error is not None:
         return error_event(error)
     head = ChunkHead(sent.begin, meta)
-    return b"".join([head.chunk(choice, b"{}", POLICY_FINISH) for choice in range(max(sent.choices, 1))]) + DONE
+    unfinished = [choice for choice in range(max(sent.choices, 1)) if choice not in sent.finished]
+    return b"".join([head.chunk(choice, b"{}", POLICY_FINISH) for choice in unfinished]) + DONE

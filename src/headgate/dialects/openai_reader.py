@@ -30,11 +30,15 @@ def _alike(wire: bytes, text: str, likeness: Likeness) -> Frame:
 
 
 class StreamReader:
-    """Reads a streamed answer. A stream whose choices all finished is whole without `[DONE]`; the marker is added."""
+    """Reads a streamed answer. A stream whose choices all finished is whole without `[DONE]`; the marker is added.
 
-    __slots__ = ("_answer", "_done", "_keep_usage", "_likeness", "_sse")
+    `choices`: how many were asked for. Servers that know no `n` say `[DONE]` after one; without it, one is too few.
+    """
 
-    def __init__(self, keep_usage: bool) -> None:
+    __slots__ = ("_answer", "_choices", "_done", "_keep_usage", "_likeness", "_sse")
+
+    def __init__(self, keep_usage: bool, choices: int = 1) -> None:
+        self._choices = choices
         self._sse = SseParser()
         self._answer = AnswerState()
         self._keep_usage = keep_usage
@@ -62,6 +66,8 @@ class StreamReader:
             frames.append(self._last_words(rest))
         if not self._done:
             self._check_complete()
+            if len(self._answer.choices) < self._choices:
+                raise UpstreamError("truncated", "the provider's stream ended before every choice was finished")
             frames.append(Frame(DONE, [], last=True))
         return frames
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from headgate.core.chat import Begin, Delta, Frame
+from headgate.core.chat import Begin, Delta, Finish, Frame
 from headgate.core.errors import HeadgateError, UpstreamError
 from headgate.core.stages import Asked, Call, Passed
 from headgate.dialects.base import AnswerMeta, AnswerWriter, Dialect, Sent
@@ -25,7 +25,7 @@ class ClientReply:
 
     __slots__ = (
         "_alike", "_attempt", "_begin", "_blocked", "_call", "_committed", "_content", "_dialect", "_exchange",
-        "_framer", "_held", "_held_bytes", "_open_block", "_surface", "_tail", "_writer",
+        "_finished", "_framer", "_held", "_held_bytes", "_open_block", "_surface", "_tail", "_writer",
     )  # fmt: skip
 
     def __init__(self, exchange: Exchange, call: Call, surface: Surface, dialects: Mapping[str, Dialect]) -> None:
@@ -45,6 +45,7 @@ class ClientReply:
         self._begin: Begin | None = None
         self._open_block: int | None = None
         self._content = False
+        self._finished: set[int] = set()  # choices
 
     async def write(self, passed: Passed) -> None:
         """Send frames; status and first frame go out with the first content. Waits for a slow reader.
@@ -113,14 +114,20 @@ class ClientReply:
                 self._alike = 0
                 continue
             parts.append(wire)
-            # what is needed to end the stream properly by ourselves
-            if self._begin is None:
-                self._begin = _begin(frame)
-            self._open_block = frame.open_block
-            self._alike = frame.alike
-            if frame.content:
-                self._content = True
+            self._note(frame)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _note(self, frame: Frame) -> None:
+        """What is needed to end the stream properly by ourselves."""
+        if self._begin is None:
+            self._begin = _begin(frame)
+        self._open_block = frame.open_block
+        self._alike = frame.alike
+        if frame.content:
+            self._content = True
+        for delta in frame.deltas:
+            if type(delta) is Finish:
+                self._finished.add(delta.choice)
 
     def _said(self, frames: Sequence[Frame]) -> list[Delta]:
         """What frames of another dialect say; what they show beside that goes on record as lost."""
@@ -139,6 +146,7 @@ class ClientReply:
             self._begin = None
             self._open_block = None
             self._content = False
+            self._finished.clear()
         self._attempt = passed.attempt
         self._alike = 0
         foreign = passed.dialect != self._surface.dialect
@@ -167,7 +175,7 @@ class ClientReply:
         """Ends the answer early; a completing frame that was held back is not sent."""
         if self._writer is not None:
             return self._writer.cut(error)
-        sent = Sent(self._begin, self._open_block, self._content, self._asked().choices)
+        sent = Sent(self._begin, self._open_block, self._content, self._asked().choices, self._finished)
         return self._dialect.cut(sent, self._meta(), error)
 
     def _finish(self, data: bytes) -> None:

@@ -160,7 +160,8 @@ class Sending:
 
     def _answers(self, attempt: Attempt, inbound: Inbound) -> None:
         dialect, asked = attempt.target.endpoint.dialect, self._asked
-        reader = self._means.dialects[dialect].reader(asked.stream, asked.wants_usage or dialect != self._call.dialect)
+        keep_usage = asked.wants_usage or dialect != self._call.dialect
+        reader = self._means.dialects[dialect].reader(asked.stream, keep_usage, asked.choices)
         attempt.answers(inbound, reader, self._planned.route.deadlines.first_token_s if asked.stream else None)
 
     def _next(self) -> tuple[Candidate, OutboundRequest]:
