@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 from typing import Any
@@ -12,7 +13,7 @@ from headgate.core.errors import InvalidRequest, PolicyBlocked
 from headgate.guardrails import OPEN_POLICY, Guardrails
 from headgate.guardrails import patterns as patterns_module
 from headgate.guardrails import tree as tree_module
-from tests.guardrails.build import CARD, chat, grounded, policy, record
+from tests.guardrails.build import CARD, KEY, chat, grounded, policy, record
 from tests.support.world import run
 
 REDACT = policy({"check": "email", "action": "redact"}, {"check": "card", "action": "redact"})
@@ -147,12 +148,17 @@ def test_a_tool_result_that_is_json_text_is_looked_at_both_ways() -> None:
     assert sorted(v.rule for v in record(at).verdicts) == ["email", "p"]
 
 
-MEDIA = [
-    {"type": "image_url", "image_url": {"url": "data:image/png;base64,4111111111111111"}},
-    {"type": "input_audio", "input_audio": {"data": DIGITS, "format": "wav"}},
-    {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": DIGITS}},
-    {"inlineData": {"mimeType": "image/png", "data": DIGITS}},
-    {"type": "redacted_thinking", "data": DIGITS},
+PICTURE = "iVBORw0KGgo/" * 30 + f"/{DIGITS}/AAA="  # a rule that looked would find the card
+MEDIA: list[dict[str, Any]] = [
+    {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PICTURE}"}},
+    {"type": "file", "file": {"file_data": f"data:application/pdf;name=a.pdf;base64,{PICTURE}"}},
+    {"type": "input_audio", "input_audio": {"data": PICTURE, "format": "wav"}},
+    {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PICTURE}},
+    {"inlineData": {"mimeType": "image/png", "data": PICTURE.replace("/", "-")}},
+    {"inlineData": {"mimeType": "application/msword", "data": "////" + PICTURE}},
+    {"type": "redacted_thinking", "data": PICTURE},
+    {"type": "thinking", "thinking": "", "signature": PICTURE},
+    {"text": "", "thoughtSignature": PICTURE},
 ]
 
 
@@ -162,6 +168,82 @@ def test_media_are_not_looked_at(part: dict[str, Any]) -> None:
     at = grounded(raw)
     assert run(REDACT.screen_input(at)).body is raw
     assert record(at).verdicts == []
+
+
+def _text_file(place: str, text: str, kind: str = "text/plain", safe: bool = False) -> dict[str, Any]:
+    """A part with a document in base64, as the three dialects send them."""
+    data = (base64.urlsafe_b64encode if safe else base64.b64encode)(text.encode("utf-8", "surrogateescape")).decode()
+    if place == "google":
+        return {"inlineData": {"mimeType": kind, "data": data}}
+    if place == "anthropic":
+        return {"type": "document", "source": {"type": "base64", "media_type": kind, "data": data}}
+    return {"type": "file", "file": {"filename": "a", "file_data": f"data:{kind};base64,{data}"}}
+
+
+@pytest.mark.parametrize("place", ["google", "anthropic", "openai"])
+@pytest.mark.parametrize("kind", ["text/plain", "TEXT/csv", "application/json", "application/x-yaml"])
+@pytest.mark.parametrize("size", [0, 1000, 200_000])
+def test_a_document_that_is_text_is_read(place: str, kind: str, size: int) -> None:
+    def body(text: str, safe: bool = False) -> dict[str, Any]:
+        return {"messages": [{"role": "user", "content": [_text_file(place, "w " * size + text, kind, safe)]}]}
+
+    clean_body = json.dumps(body("nothing >>>???")).encode()
+    assert run(REDACT.screen_input(grounded(clean_body))).body is clean_body
+    for safe in (False, True):
+        got = run(REDACT.screen_input(grounded(body(f"a >>>??? {SECRET} ~~~", safe)))).body
+        assert json.loads(got) == body("a >>>??? [email] ~~~", safe)
+    with pytest.raises(PolicyBlocked):
+        run(policy({"check": "email", "action": "block"}).screen_input(grounded(body(SECRET))))
+
+
+def test_a_text_document_keeps_the_bytes_that_are_no_text() -> None:
+    def body(text: str) -> dict[str, Any]:
+        return {"messages": [{"content": [_text_file("google", "\udcff\udc80 " + text + " ä")]}]}
+
+    assert json.loads(run(REDACT.screen_input(grounded(body(SECRET)))).body) == body("[email]")
+
+
+def test_a_document_with_line_breaks_in_its_base64_is_read() -> None:
+    body = {"messages": [{"content": [_text_file("anthropic", f"{'w' * 300} {SECRET}")]}]}
+    source = body["messages"][0]["content"][0]["source"]
+    source["data"] = base64.encodebytes(base64.b64decode(source["data"])).decode()
+    got = json.loads(run(REDACT.screen_input(grounded(body))).body)["messages"][0]["content"][0]["source"]["data"]
+    assert base64.b64decode(got).decode() == f"{'w' * 300} [email]"
+
+
+HIDDEN: list[dict[str, Any]] = [
+    *[
+        {"role": "user", "content": "x", name: KEY}
+        for name in ("role", "type", "model", "id", "call_id", "tool_call_id", "tool_use_id", "mime_type", "mimeType")
+    ],
+    *[
+        {"role": "user", "content": "x", name: KEY}
+        for name in ("signature", "thoughtSignature", "thought_signature", "encrypted_content", "media_type")
+    ],
+    {"data": KEY, "format": 1},
+    {"data": KEY, "format": "wav"},
+    {"data": KEY, "mimeType": "x"},
+    {"data": KEY, "mimeType": "image/png"},
+    {"type": "base64", "data": KEY},
+    {"type": "base64", "data": KEY, "media_type": "text/plain"},
+    {"type": "base64", "data": f"{'A' * 300} {KEY}", "media_type": "image/png"},
+    {"type": "redacted_thinking", "data": KEY},
+    {"url": f"data:;base64, {KEY}"},
+    {"url": f"data:;base64,{KEY}/{'A' * 300}"},
+    {"url": f"data:image/png;name={KEY};base64,{'A' * 300}"},
+    {"file_data": f"data:image/png;base64,{KEY}"},
+    {"image_url": f"data:text/plain,{KEY}"},
+]
+
+
+@pytest.mark.parametrize("part", HIDDEN)
+@pytest.mark.parametrize("spelling", ["plain", "escaped"])
+def test_no_field_is_exempt_by_its_name(part: dict[str, Any], spelling: str) -> None:
+    raw = json.dumps({"model": "m", "messages": [{"role": "user", "content": [part]}]}).encode()
+    if spelling == "escaped":
+        raw = raw.replace(KEY[:4].encode(), b"\\u%04x" % ord(KEY[0]) + KEY[1:4].encode())
+    with pytest.raises(PolicyBlocked):
+        run(policy({"check": "provider_keys", "action": "block"}).screen_input(grounded(raw)))
 
 
 def test_a_block_names_the_rule_and_never_the_text() -> None:

@@ -1,8 +1,8 @@
 """JSON trees with text in them: which of it rules look at, and the tree with redactions.
 
-Every string counts, in whatever field. Left out are media in base64 and the words a dialect is made of (roles, types,
-ids). Inside objects whose shape is the caller's own (arguments, schemas, metadata) nothing is left out: their keys and
-numbers count too. JSON text inside a string is looked at in its unescaped form as well.
+Every string counts, in whatever field. Left out are files in base64, as `files` tells them; those that are text are
+looked at decoded. Inside objects whose shape is the caller's own (arguments, schemas, metadata) nothing is left out:
+their keys and numbers count too. JSON text inside a string is looked at in its unescaped form as well.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import msgspec
 
 from headgate.core.types import Json
 from headgate.guardrails.channel import Channel, JsonChannel, TextChannel, rewrite
+from headgate.guardrails.files import PLACES, File, file_in
 from headgate.guardrails.jsontext import looks_like_json
 from headgate.guardrails.patterns import RuleSet, encoded
 from headgate.guardrails.prose import without_escapes
@@ -27,11 +28,6 @@ OWN_SHAPE = frozenset({
     "input", "args", "arguments", "response", "parameters", "input_schema", "parametersJsonSchema",
     "parameters_json_schema", "schema", "responseSchema", "responseJsonSchema", "metadata",
 })  # fmt: skip
-STRUCTURE = frozenset({
-    "role", "type", "model", "id", "call_id", "tool_call_id", "tool_use_id", "mime_type", "mimeType", "media_type",
-    "signature", "thoughtSignature", "thought_signature", "encrypted_content",
-})  # fmt: skip
-MEDIA = frozenset({"data", "file_data", "url", "image_url"})
 _ESCAPES_MAX = 50_000  # each costs about a microsecond to follow
 _PLAIN_ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b'"': b'"'}
 _JSON_OPENERS = ("{", "[", '"')
@@ -60,8 +56,9 @@ def gather(tree: Json, texts: list[str], own: bool) -> int:
                     quotes += key.count('"')
                 if free:
                     texts.append(key)
-                elif isinstance(value, str) and key in MEDIA and is_media(node, key, value):
+                elif isinstance(value, str) and key in PLACES and (file := file_in(node, key, value)) is not None:
                     quotes += 2 + value.count('"')
+                    _gather_file(value, file, texts)
                     continue
                 stack.append((value, free or key in OWN_SHAPE))
         elif isinstance(node, list):
@@ -69,6 +66,12 @@ def gather(tree: Json, texts: list[str], own: bool) -> int:
         elif free and _is_number(node):
             texts.append(str(node))
     return quotes
+
+
+def _gather_file(value: str, file: File, texts: list[str]) -> None:
+    texts.append(value if file.short else value[: file.start])
+    if file.text:
+        gather(file.text, texts, False)
 
 
 def is_plainly_clean(body: bytes, rules: RuleSet) -> bool:
@@ -108,14 +111,6 @@ def _is_number(value: Json) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def is_media(node: Mapping[str, Json], key: str, value: str) -> bool:
-    """Whether a string is a file's content in base64, or an opaque block of the provider's own."""
-    if key != "data":
-        return value.startswith("data:") and ";base64," in value[:256]
-    kind = node.get("type")
-    return kind in ("base64", "redacted_thinking") or not {"mimeType", "mime_type", "format"}.isdisjoint(node)
-
-
 def inner_json(text: str) -> Json:
     """What a string holds as JSON text; None where it is none (or says null)."""
     if not text.lstrip().startswith(_JSON_OPENERS):
@@ -153,9 +148,24 @@ class Walk:
         return node
 
     def _field(self, node: Mapping[str, Json], key: str, value: Json, path: str) -> Json:
-        if isinstance(value, str) and (key in STRUCTURE or (key in MEDIA and is_media(node, key, value))):
+        at = f"{path}.{key}" if path else key
+        if isinstance(value, str) and key in PLACES and (file := file_in(node, key, value)) is not None:
+            return self._file(value, file, at)
+        return self.node(value, at, key in OWN_SHAPE)
+
+    def _file(self, value: str, file: File, path: str) -> str:
+        """What stands before a file is text; so is the file itself where it can be read as such."""
+        plain = value if file.short else value[: file.start]
+        said = self._text(plain, path, False)
+        if said != plain:
+            value = said + value[len(plain) :]
+            if file.short:
+                return value
+            file = file._replace(start=len(said))
+        if file.text is None:
             return value
-        return self.node(value, f"{path}.{key}" if path else key, key in OWN_SHAPE)
+        text = self._text(file.text, path, False)
+        return value if text == file.text else file.rewritten(value, text)
 
     def _text(self, text: str, path: str, arguments: bool) -> str:
         """One text. Tool-call arguments are judged value by value; other JSON text as it stands and unescaped."""

@@ -20,8 +20,9 @@ import msgspec
 
 from headgate.core.chat import Frame
 from headgate.core.types import Json, JsonObject, as_list, as_object, as_text
+from headgate.guardrails.files import PLACES, file_in
 from headgate.guardrails.patterns import RuleSet, encoded
-from headgate.guardrails.tree import BETWEEN, MEDIA, OWN_SHAPE, STRUCTURE, Walk, gather, is_media
+from headgate.guardrails.tree import BETWEEN, OWN_SHAPE, Walk, gather
 from headgate.guardrails.verdicts import Verdicts
 from headgate.wire.sse import parse
 
@@ -33,7 +34,11 @@ _PIECES: Final = frozenset({
     "text", "content", "thinking", "reasoning", "reasoning_content", "refusal", "partial_json", "arguments", "input",
     "transcript", "code", "output", "summary",
 })  # fmt: skip
-_OPAQUE: Final = STRUCTURE | {"object", "b64_json", "encrypted_index", "encrypted_stdout", "created_at"}
+_OPAQUE: Final = frozenset({
+    "role", "type", "model", "id", "call_id", "tool_call_id", "tool_use_id", "mime_type", "mimeType", "media_type",
+    "signature", "thoughtSignature", "thought_signature", "encrypted_content", "object", "b64_json", "encrypted_index",
+    "encrypted_stdout", "created_at",
+})  # fmt: skip
 _LOGPROBS: Final = ("logprobs", "logprobsResult")
 _TWICE: Final = ("reasoning", "reasoning_content")
 _DIGITS: Final = b"0123456789"
@@ -206,7 +211,9 @@ class _Strings:
 
     def _string(self, node: JsonObject, key: str, value: str, where: tuple[str, int, bool]) -> None:
         at, choice, live = where
-        if key in _OPAQUE or (key in MEDIA and (is_media(node, key, value) or at.endswith("audio.data"))):
+        if key in _OPAQUE or at.endswith("audio.data"):
+            return
+        if key in PLACES and (file := file_in(node, key, value)) is not None and not file.short:
             return
         if key in _TWICE and _repeats(node, key, value):
             return
