@@ -105,7 +105,7 @@ def test_what_comes_after_the_end_does_not_go_out() -> None:
         ("tool_use", "tool_calls"),
         ("refusal", "refusal"),
         ("pause_turn", "pause"),
-        ("something_new", "error"),
+        ("something_new", "other"),
     ],
 )
 def test_stop_reasons(raw: str, canonical: str) -> None:

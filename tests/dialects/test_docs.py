@@ -29,7 +29,7 @@ def test_the_table_of_ends_is_the_codes() -> None:
     told = {row[0]: row[1:] for row in rows if row[0] in FINISH_REASONS}
     assert told == {
         reason: (
-            openai_write.FINISH_BACK[reason],
+            openai_write.FINISH_BACK[reason] or "null",
             anthropic_types.FINISH_BACK[reason] or "null",
             google_types.FINISH_BACK[reason],
         )

@@ -296,8 +296,8 @@ def test_every_finish_reason_the_sdk_knows_is_placed() -> None:
     assert known == FINISH.keys() | BROKEN_FINISH.keys()
 
 
-def test_an_unknown_finish_reason_is_no_success_and_an_unspecified_one_is_none() -> None:
-    assert whole(candidate({"text": "x"}, finish="SOMETHING_NEW"))[-1] == Finish("error", "SOMETHING_NEW")
+def test_an_unknown_finish_reason_is_kept_and_an_unspecified_one_is_none() -> None:
+    assert whole(candidate({"text": "x"}, finish="SOMETHING_NEW"))[-1] == Finish("other", "SOMETHING_NEW")
     with pytest.raises(UpstreamError) as caught:
         whole(candidate({"text": "x"}, finish="FINISH_REASON_UNSPECIFIED"))
     assert caught.value.kind == "truncated"

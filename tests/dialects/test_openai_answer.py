@@ -126,7 +126,7 @@ def test_a_refusal_counts_as_content() -> None:
 
 @pytest.mark.parametrize(
     ("raw", "reason"),
-    [("stop", "stop"), ("length", "length"), ("content_filter", "refusal"), ("eos_token", "stop"), ("odd", "error")],
+    [("stop", "stop"), ("length", "length"), ("content_filter", "refusal"), ("eos_token", "stop"), ("odd", "other")],
 )
 def test_finish_reasons(raw: str, reason: str) -> None:
     assert deltas(chunk({}, raw) + DONE)[-1] == Finish(reason, raw)

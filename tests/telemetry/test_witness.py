@@ -352,3 +352,8 @@ def test_absurd_counts_tell_nothing() -> None:
     at_openai(world, outcome="ok")
     record = answer(world, passed(TextDelta("x" * 8), Finish("stop"), UsageDelta(Usage(input=-1, output=2**63))))
     assert (record.input_tokens, record.output_tokens, record.tokens_estimated) == (40, 2, True)
+
+
+def test_a_finish_that_nobody_knows_is_on_record_in_the_providers_own_word() -> None:
+    record = answer(World(), passed(TextDelta("x"), Finish("other", "brand_new")))
+    assert (record.outcome, record.finish) == ("ok", "brand_new")

@@ -130,8 +130,9 @@ class ChatRequest(msgspec.Struct):
 
 # -- the answer ---------------------------------------------------------------------------------------------------
 
-# canonical finish reasons; a dialect maps its own to these and keeps the raw one on the delta
-FINISH_REASONS = ("stop", "length", "tool_calls", "refusal", "pause", "error")
+# canonical finish reasons; a dialect maps its own to these and keeps the raw one on the delta. `error`: known to mean
+# that the answer is broken; `other`: a word that says nothing we know, which is no reason to lose the answer
+FINISH_REASONS = ("stop", "length", "tool_calls", "refusal", "pause", "error", "other")
 
 
 class Begin(msgspec.Struct, tag="begin", gc=False):

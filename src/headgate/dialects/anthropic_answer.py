@@ -104,7 +104,7 @@ def _count(told: int | None, before: int | None = None) -> int | None:
 
 def finish(reason: str, stop: str | None) -> Finish:
     """The canonical end for a `stop_reason`."""
-    return Finish(FINISH.get(reason, "error"), reason, 0, stop)
+    return Finish(FINISH.get(reason, "other"), reason, 0, stop)
 
 
 class StreamReader:

@@ -237,7 +237,7 @@ request_decoder: Final = msgspec.json.Decoder(WireRequest)
 event_decoder: Final = msgspec.json.Decoder(GotEvent)
 message_decoder: Final = msgspec.json.Decoder(GotMessage)
 
-# stop_reason -> canonical; a word we do not know is an error, since what it means for the answer is unknown
+# stop_reason -> canonical; a word we do not know is `other`
 FINISH: Final = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -247,7 +247,7 @@ FINISH: Final = {
     "refusal": "refusal",
     "pause_turn": "pause",
 }
-# canonical -> stop_reason; None (no reason told) for `error`, which the vendor has no word for
+# canonical -> stop_reason; None (no reason told) where the vendor has no word
 FINISH_BACK: Final[dict[str, str | None]] = {
     "stop": "end_turn",
     "length": "max_tokens",
@@ -255,4 +255,5 @@ FINISH_BACK: Final[dict[str, str | None]] = {
     "refusal": "refusal",
     "pause": "pause_turn",
     "error": None,
+    "other": None,
 }

@@ -170,7 +170,7 @@ class _Answer:
         broken = BROKEN_FINISH.get(raw)
         if broken is not None:
             raise UpstreamError(broken, f"the model ended with {raw}")
-        reason = FINISH.get(raw, "error")
+        reason = FINISH.get(raw, "other")
         if reason == "stop" and state.calls:
             reason = "tool_calls"
         elif reason == "refusal":

@@ -148,8 +148,8 @@ FINISH: Final[dict[str, str]] = {
     "ESCALATION": "refusal",
     "PUP_LIMITED_DISABLED": "refusal",
     "CONTINUATION": "pause",
-    "NO_IMAGE": "error",
-    "OTHER": "error",
+    "NO_IMAGE": "other",
+    "OTHER": "other",
 }
 # a finish that means there is no usable answer -> UpstreamError kind
 BROKEN_FINISH: Final[dict[str, str]] = {
@@ -166,6 +166,7 @@ FINISH_BACK: Final[dict[str, str]] = {
     "refusal": "SAFETY",
     "pause": "OTHER",
     "error": "OTHER",
+    "other": "OTHER",
 }
 POLICY_FINISH: Final = "SAFETY"
 

@@ -41,7 +41,7 @@ from headgate.dialects.whole import ANSWER_BYTES_MAX
 CHOICES_MAX: Final = 128
 CALLS_MAX: Final = 1024
 
-# finish_reason -> canonical; words of compatible servers included, words we do not know are `error`
+# finish_reason -> canonical; words of compatible servers included, words we do not know are `other`
 FINISH: Final[dict[str, str]] = {
     "stop": "stop",
     "length": "length",
@@ -56,6 +56,7 @@ FINISH: Final[dict[str, str]] = {
     "model_length": "length",
     "safety": "refusal",
     "sensitive": "refusal",
+    "error": "error",  # aggregators say so where the server behind them broke off
 }
 
 _arguments: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -183,7 +184,7 @@ class AnswerState:
     def _finish(self, state: _Choice, raw: str) -> str:
         """The canonical reason. Raises UpstreamError: bad_tool_call."""
         state.finished = True
-        reason = FINISH.get(raw, "error")
+        reason = FINISH.get(raw, "other")
         if reason not in ("stop", "tool_calls"):
             return reason  # an answer cut by its limit may end inside a call, and says so
         for call in state.calls:

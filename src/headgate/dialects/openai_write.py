@@ -30,13 +30,15 @@ from headgate.dialects.openai_errors import error_object
 from headgate.dialects.openai_reader import DONE
 
 # canonical -> finish_reason. OpenAI has no word for a pause or a provider's fault: an unfinished and an omitted answer
-FINISH_BACK: Final[dict[str, str]] = {
+# stand in. What nobody understood is null: any of its words would claim something that nobody said
+FINISH_BACK: Final[dict[str, str | None]] = {
     "stop": "stop",
     "length": "length",
     "tool_calls": "tool_calls",
     "refusal": "content_filter",
     "pause": "length",
     "error": "content_filter",
+    "other": None,
 }
 POLICY_FINISH: Final = "content_filter"
 
@@ -228,7 +230,7 @@ class _Block:
 class _WholeChoice:
     """One answer being put together."""
 
-    __slots__ = ("blocks", "calls", "finish", "reasoning", "refusal", "text")
+    __slots__ = ("blocks", "calls", "ended", "finish", "reasoning", "refusal", "text")
 
     def __init__(self) -> None:
         self.text: list[str] = []
@@ -237,6 +239,7 @@ class _WholeChoice:
         self.blocks: dict[int, _Block] = {}
         self.calls: dict[int, tuple[ToolStart, list[str]]] = {}
         self.finish: str | None = None
+        self.ended = False
 
     def add(self, delta: TextDelta | RefusalDelta | ReasoningDelta | ToolStart | ToolArgs | Finish) -> None:
         """Takes one delta in."""
@@ -250,7 +253,7 @@ class _WholeChoice:
             case ToolStart(index):
                 self.calls[index] = (delta, [])
             case Finish(reason):
-                self.finish = FINISH_BACK[reason]
+                self.finish, self.ended = FINISH_BACK[reason], True
             case ReasoningDelta():
                 self.reasoning.append(delta.text)
                 block = self.blocks.setdefault(delta.block, _Block())
@@ -308,7 +311,7 @@ class WholeWriter:
 
     def end(self) -> bytes:
         """See `base.AnswerWriter`. Raises GatewayError where a choice never finished: that is no complete answer."""
-        if not self._choices or any(choice.finish is None for choice in self._choices.values()):
+        if not self._choices or not all(choice.ended for choice in self._choices.values()):
             raise GatewayError("an answer without a finish reason cannot be ended as complete")
         return self._body()
 
@@ -317,7 +320,7 @@ class WholeWriter:
         if error is not None:
             return encode(error_object(error))
         for choice in self._choices.values():
-            if choice.finish is None:
+            if not choice.ended:
                 choice.finish = POLICY_FINISH
                 choice.calls.clear()
         if not self._choices:

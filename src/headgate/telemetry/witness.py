@@ -166,7 +166,7 @@ class CallWitness:
                         record.model_answered = delta.model[:NAME_CHARS_MAX]
                 elif type(delta) is Finish:
                     if record.finish is None:
-                        record.finish = delta.reason
+                        record.finish = _finish(delta)
                 elif type(delta) is UsageDelta:
                     self._usage = folded(self._usage, delta.usage)
                 elif type(delta) is ToolArgs or type(delta) is ReasoningDelta or type(delta) is RefusalDelta:
@@ -206,3 +206,8 @@ class CallWitness:
             # the text of an unforeseen exception may hold anything: its type must do
             record.outcome, record.error, record.message = "failed", "internal_error", type(error).__name__
             record.status = 200 if started else 500
+
+
+def _finish(delta: Finish) -> str:
+    """The canonical reason; the provider's own word where nobody knows what it means."""
+    return delta.raw[:NAME_CHARS_MAX] if delta.reason == "other" and delta.raw else delta.reason
