@@ -23,7 +23,7 @@ from headgate.core.chat import (
 )
 from headgate.core.types import Usage, folded
 from headgate.dialects.anthropic_types import FINISH_BACK, NAME
-from headgate.dialects.base import AnswerMeta
+from headgate.dialects.base import CHARS_PER_TOKEN, AnswerMeta
 from headgate.dialects.foreign import Foreign, wrap_foreign
 
 INVALID_JSON: Final = "INVALID_JSON"  # the vendor's documented wrapper for tool input that is not JSON
@@ -96,8 +96,7 @@ def input_object(text: str) -> object:
 def count_usage(usage: Usage, whole: bool) -> dict[str, object]:
     """A `usage` object. `whole` False: of a message_delta, where only the output count must be told.
 
-    The vendor's types have no null for the two counts that are always there: unknown is 0 on the wire, and on the
-    wire only.
+    The vendor's types have no null for the two counts that are always there: `Walk.counted` fills them in.
     """
     counts: dict[str, object] = {
         "input_tokens": None if usage.input is None else plain_input(usage),
@@ -121,13 +120,15 @@ class Walk:
     """Takes deltas, keeps one block open, remembers the end."""
 
     __slots__ = (
-        "_begun", "_call", "_kind", "_meta", "_queue", "_refused", "_signed", "_sink", "_thought", "finish", "usage",
+        "_begun", "_call", "_chars", "_kind", "_meta", "_queue", "_refused", "_signed", "_sink", "_thought", "finish",
+        "usage",
     )  # fmt: skip
 
     def __init__(self, meta: AnswerMeta, sink: Sink) -> None:
         self._meta = meta
         self._sink = sink
         self._begun = False
+        self._chars = 0
         self._kind = ""
         self._thought = 0
         self._signed = False
@@ -148,12 +149,15 @@ class Walk:
                 return
             case TextDelta() | RefusalDelta():
                 self._refused = self._refused or isinstance(delta, RefusalDelta)
+                self._chars += len(delta.text)
                 self._text(delta.text)
             case ReasoningDelta():
+                self._chars += len(delta.text)
                 self._reason(delta)
             case ToolStart():
                 self._start(_Call(delta))
             case ToolArgs():
+                self._chars += len(delta.text)
                 self._args(delta)
             case Finish():
                 self.finish = delta
@@ -163,7 +167,16 @@ class Walk:
         if not self._begun:
             self._begun = True
             told = delta or Begin()
-            self._sink.begin(told.id or self._meta.call_id, told.model or self._meta.model, self.usage)
+            self._sink.begin(told.id or self._meta.call_id, told.model or self._meta.model, self.counted())
+
+    def counted(self) -> Usage:
+        """The usage told, with an estimate by characters for each of the two totals that nobody told."""
+        told = self.usage
+        if told.input is not None and told.output is not None:
+            return told
+        asked = self._meta.input_tokens if told.input is None else told.input
+        said = -(-self._chars // CHARS_PER_TOKEN) if told.output is None else told.output
+        return Usage(asked, said, told.cached, told.cache_write, told.reasoning, True)
 
     def stop_reason(self) -> str | None:
         """The vendor's word for the end; None where none was told or the vendor has no word."""

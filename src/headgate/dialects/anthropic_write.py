@@ -110,7 +110,7 @@ class StreamWriter:
         """See `AnswerWriter.end`."""
         self._walk.close()
         finish = self._walk.finish
-        stop = stop_events(self._walk.stop_reason(), None if finish is None else finish.stop, self._walk.usage)
+        stop = stop_events(self._walk.stop_reason(), None if finish is None else finish.stop, self._walk.counted())
         return self._events.taken() + stop
 
     def cut(self, error: HeadgateError | None) -> bytes:
@@ -118,7 +118,7 @@ class StreamWriter:
         if error is not None:
             return error_event(error, self._meta.call_id)
         self._walk.close(flush=False)
-        return self._events.taken() + policy_events(self._walk.usage)
+        return self._events.taken() + policy_events(self._walk.counted())
 
 
 class _Content:
@@ -187,6 +187,6 @@ class WholeWriter:
 
     def _body(self, reason: str | None, sequence: str | None, **more: object) -> bytes:
         content = self._content
-        body = message(content.id, content.model, count_usage(self._walk.usage, whole=True), content.blocks)
+        body = message(content.id, content.model, count_usage(self._walk.counted(), whole=True), content.blocks)
         body |= {"stop_reason": reason, "stop_sequence": sequence, **more}
         return msgspec.json.encode(body)

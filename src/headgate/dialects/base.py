@@ -64,6 +64,7 @@ class AnswerMeta(msgspec.Struct):
     """What a writer puts where the provider's answer has no counterpart. `created_s`: Unix seconds.
 
     `origin` is the dialect the deltas come from: signatures are carried through the client under that name.
+    `input_tokens` is an estimate, for a dialect that demands a count where nobody told one.
     """
 
     call_id: str
@@ -71,6 +72,7 @@ class AnswerMeta(msgspec.Struct):
     created_s: int
     wants_usage: bool = True
     origin: str = ""
+    input_tokens: int | None = None
 
 
 class AnswerReader(Protocol):

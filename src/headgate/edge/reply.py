@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from headgate.core.chat import Begin, Delta, Finish, Frame
 from headgate.core.errors import HeadgateError, UpstreamError
 from headgate.core.stages import Asked, Call, Passed
-from headgate.dialects.base import AnswerMeta, AnswerWriter, Dialect, Sent
+from headgate.dialects.base import CHARS_PER_TOKEN, AnswerMeta, AnswerWriter, Dialect, Sent
 from headgate.edge import headers
 from headgate.edge.failure import send_failure
 from headgate.edge.surface import JSON, Surface
@@ -202,9 +202,11 @@ class ClientReply:
     def _meta(self) -> AnswerMeta:
         call = self._call
         record = call.record
-        wants_usage = self._asked().wants_usage if record.stream else True
+        asked = self._asked()
+        wants_usage = asked.wants_usage if record.stream else True
+        tokens = -(-asked.input_chars // CHARS_PER_TOKEN)
         origin = record.target_dialect or self._surface.dialect
-        return AnswerMeta(call.id, record.model_asked, call.received_ns // 1_000_000_000, wants_usage, origin)
+        return AnswerMeta(call.id, record.model_asked, call.received_ns // 1_000_000_000, wants_usage, origin, tokens)
 
     def _asked(self) -> Asked:
         call = self._call
