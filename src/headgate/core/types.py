@@ -95,10 +95,11 @@ def money(price: Price | None, usage: Usage) -> float | None:
     cached, written = usage.cached or 0, usage.cache_write or 0
     if not cached and not written:
         return (asked * rate + answered * answer_rate) / 1e6
-    cached_rate = rate if price.cached_input is None else price.cached_input
-    write_rate = rate if price.cache_write is None else price.cache_write
+    cached_rate, write_rate = price.cached_input, price.cache_write
+    if (cached and cached_rate is None) or (written and write_rate is None):
+        return None
     plain = max(asked - cached - written, 0)
-    return (plain * rate + cached * cached_rate + written * write_rate + answered * answer_rate) / 1e6
+    return (plain * rate + cached * (cached_rate or 0.0) + written * (write_rate or 0.0) + answered * answer_rate) / 1e6
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
