@@ -8,7 +8,6 @@ import msgspec
 
 from headgate.core.errors import InvalidRequest
 from headgate.core.types import Json
-from headgate.guardrails.files import may_hold_text
 from headgate.guardrails.patterns import RuleSet, encoded
 from headgate.guardrails.tree import BETWEEN, Walk, gather, is_plainly_clean
 from headgate.guardrails.verdicts import Verdicts
@@ -20,7 +19,7 @@ def screen_body(body: bytes, rules: RuleSet, verdicts: Verdicts) -> tuple[bytes,
     A body that says a key twice goes on as it was read, so that nobody behind us can read the other value.
     Raises InvalidRequest where the body is not JSON.
     """
-    if is_plainly_clean(body, rules) and not may_hold_text(body):
+    if is_plainly_clean(body, rules.clean_body):
         return body, None
     try:
         tree = cast("Json", msgspec.json.decode(body))

@@ -16,6 +16,7 @@ SHORT_CHARS = 256  # longer than every key with a shape of its own, shorter than
 PLACES = frozenset({
     "data", "file_data", "url", "image_url", "signature", "thoughtSignature", "thought_signature", "encrypted_content",
 })  # fmt: skip
+TEXT_FILE = '"data'  # in each body with a file that may be text: its key, or its URL's beginning
 _URLS = ("file_data", "url", "image_url")
 _URL_HEAD_CHARS = 256
 _TYPES = ("mimeType", "mime_type", "media_type")
@@ -42,15 +43,10 @@ class File(NamedTuple):
         return value[: self.start] + (raw.translate(_TO_URL_SAFE) if "-" in old or "_" in old else raw)
 
 
-def may_hold_text(body: bytes) -> bool:
-    """Whether some file of a body may be text, told from its bytes. Bodies whose keys have escapes are not judged."""
-    return b'"data"' in body or b"base64," in body.lower()
-
-
 def file_in(node: Mapping[str, Json], key: str, value: str) -> File | None:
     """The file in a string, which is `node[key]`; None where it holds none, or one to be looked at as it stands."""
     if key in _URLS:
-        if value[:5].lower() != "data:":
+        if not value.startswith("data:"):
             return None
         head = value[:_URL_HEAD_CHARS].partition(",")[0]
         start = len(head) + 1

@@ -15,6 +15,7 @@ import msgspec
 from headgate.guardrails.check import Check, Verify
 from headgate.guardrails.engine import PatternSet, Regex, Tail, regex
 from headgate.guardrails.expression import read
+from headgate.guardrails.files import TEXT_FILE
 
 _CHECK_ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
@@ -63,7 +64,7 @@ def encoded(text: str) -> bytes:
 class RuleSet:
     """The rules of one direction."""
 
-    __slots__ = ("_beginnings", "_set", "changes", "error_action", "longest", "rules", "suspects")
+    __slots__ = ("_beginnings", "_bodies", "_set", "changes", "error_action", "longest", "rules", "suspects")
 
     def __init__(
         self, rules: Sequence[Rule], probes: Sequence[str], prefixes: Sequence[str], error_action: str
@@ -73,12 +74,20 @@ class RuleSet:
         self.error_action = error_action
         self.changes = any(rule.action in ("redact", "block") for rule in rules)
         self._set = PatternSet(probes)
+        self._bodies = PatternSet([*probes, TEXT_FILE])
         self.suspects = self._set.found  # the rules that may match somewhere in UTF-8 bytes, by their numbers
         self._beginnings = Tail("|".join(prefixes))
 
     def clean(self, data: bytes) -> bool:
         """Whether no rule can match anywhere in UTF-8 `data`."""
         return not self._set.found(data)
+
+    def clean_body(self, data: bytes) -> bool:
+        """Whether no rule can match anywhere in the JSON text of a request, and no file in it can be text.
+
+        A pattern more in the same pass costs nothing; a search of its own would be a third of it.
+        """
+        return not self._bodies.found(data)
 
     def undecided(self, text: str, data: bytes) -> int:
         """The character from which on a match may still be under way at the end of a text; `data` is its UTF-8."""
