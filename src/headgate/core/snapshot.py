@@ -12,7 +12,10 @@ from headgate.core.types import ArtifactRef, Price
 
 
 class Target(msgspec.Struct, frozen=True):
-    """provider x model: the unit of health. `abilities` None where unknown; `context` is the window in tokens."""
+    """provider x model: the unit of health. `abilities` None where unknown; `context` is the window in tokens.
+
+    `known` False: neither the catalogue nor the account's settings have the model's name.
+    """
 
     provider: str
     model: str
@@ -21,6 +24,7 @@ class Target(msgspec.Struct, frozen=True):
     context: int | None = None
     max_output: int | None = None
     abilities: frozenset[str] | None = None
+    known: bool = True
 
     def __str__(self) -> str:
         """`openai/gpt-4o-mini`."""

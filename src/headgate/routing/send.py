@@ -60,7 +60,7 @@ class Sending:
 
     __slots__ = (
         "_asked", "_attempt", "_begun_ns", "_body", "_call", "_candidates", "_committed", "_done", "_failures",
-        "_left", "_lost", "_means", "_misfit", "_planned", "_read", "_window",
+        "_left", "_lost", "_means", "_misfit", "_only", "_planned", "_read", "_window",
     )  # fmt: skip
 
     def __init__(self, means: Means, funded: Funded) -> None:
@@ -80,6 +80,7 @@ class Sending:
         self._read: Read | CallerError | None = None
         self._window: int | None = None  # a larger context than this is needed, in tokens
         self._lost = self._call.record.dropped  # before any target was chosen: what the client's own dialect cannot say
+        self._only: str | None = None  # a model that nobody knows: others do not stand in for it
         self._committed = False
         self._done = False
 
@@ -188,6 +189,8 @@ class Sending:
 
     def _not_again(self, candidate: Candidate) -> str | None:
         """Why the call may not go on to this candidate; None where it may."""
+        if self._only is not None and candidate.target.model != self._only:
+            return "the model asked for is unknown, also to its provider: another one is no stand-in for a wrong name"
         if self._planned.candidates[0].held:
             return "every target is in trouble: only the best of them is asked"
         if self._means.health.healthy(candidate.target) or self._means.budget.take():
@@ -236,7 +239,10 @@ class Sending:
         attempt.close("failed", error)
         attempt.drop()
         stream = self._asked.stream
-        self._means.health.failed(attempt.target, error, attempt.started_ns, stream, self._committed)
+        if error.kind == "model_gone" and not attempt.target.known and self._planned.route.ref is None:
+            self._only = attempt.target.model  # a mistyped name says nothing about a target
+        else:
+            self._means.health.failed(attempt.target, error, attempt.started_ns, stream, self._committed)
         if attempt.target.endpoint.dialect != self._call.dialect:
             error.body = None  # not in words the client's SDK understands
         if self._committed or attempt.refused or not error.retryable:

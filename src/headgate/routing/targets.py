@@ -67,4 +67,7 @@ class Targets:
         shipped = self.catalogue.find(account.type, model)
         stated = account.models.get(model)
         facts = (stated.over(shipped) if stated is not None else shipped) or Facts()
-        return Target(provider, model, account.endpoint, facts.price, facts.context, facts.max_output, facts.abilities)
+        return Target(
+            provider, model, account.endpoint, facts.price, facts.context, facts.max_output, facts.abilities,
+            known=shipped is not None or stated is not None,
+        )  # fmt: skip
