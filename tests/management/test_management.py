@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from headgate import admission, telemetry
 from headgate.admission import KeyDesk, NewKey, load_pepper
 from headgate.app.control import authenticator
-from headgate.core.handlers import Ask, Handler, Text
+from headgate.core.handlers import Actor, Ask, Handler, Text
 from headgate.core.keys import EVERY_TENANT
 from headgate.edge.management import describe, management_app
 from headgate.stores.calls_sqlite import SqliteCalls
@@ -174,3 +174,16 @@ def test_an_unexpected_error_tells_nothing_of_itself(caplog: pytest.LogCaptureFi
     assert "42" not in answer.text
     assert "RuntimeError" in caplog.text
     assert client.get("/text", headers=headers).text == EVERY_TENANT
+
+
+def test_a_path_cannot_write_lines_into_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(_ask: Ask) -> Odd:
+        raise RuntimeError("broken")
+
+    handlers = [Handler("GET", "/broken/{id}", "Breaks", broken, Odd)]
+    app = management_app(handlers, lambda _: Actor("x", EVERY_TENANT), ["localhost"], "0.0")
+    client = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
+    assert client.get("/broken/a%0d%0aforged%1b[2J").status_code == 500
+    said = caplog.records[-1].getMessage()
+    assert "broken" in said
+    assert said.isprintable()
