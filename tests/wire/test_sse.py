@@ -126,3 +126,32 @@ def test_a_long_event_in_small_pieces() -> None:
 
 def test_parse_reads_an_incomplete_block() -> None:
     assert parse(b"event: x\ndata: [DONE]")[1:] == (b"[DONE]", b"x")
+
+
+@pytest.mark.parametrize("newline", NEWLINES)
+@pytest.mark.parametrize("late", [False, True])
+def test_an_event_of_many_lines_is_put_together_once(
+    newline: bytes, late: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line a read, with its newline at its end or in front of the next line."""
+    joins = 0
+    joined = SseParser._joined
+
+    def counted(parser: SseParser) -> bytes:
+        nonlocal joins
+        joins += 1
+        return joined(parser)
+
+    monkeypatch.setattr(SseParser, "_joined", counted)
+    lines = [b"data: x"] * 500
+    pieces = (
+        [lines[0], *(newline + line for line in lines[1:]), newline] if late else [line + newline for line in lines]
+    )
+    parser = SseParser()
+    assert [event for piece in pieces for event in parser.feed(piece)] == []
+    assert joins == 0
+    [event] = parser.feed(newline)
+    assert event.wire == b"".join(pieces) + newline
+    assert event.data == b"\n".join([b"x"] * 500)
+    assert joins == 1
+    assert parser.end() == b""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 EVENT_BYTES_MAX = 16 * 1024 * 1024
+_BLANK = (b"\n\n", b"\n\r", b"\r\r")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -31,7 +32,7 @@ class SseParser:
 
     def __init__(self, limit: int = EVENT_BYTES_MAX) -> None:
         self.rest = b""  # what has come of an event that is not complete
-        self._more: list[bytes] = []  # what follows the rest and holds no newline: joined once, when one comes
+        self._more: list[bytes] = []  # what follows the rest and ends no event: joined once, when one may end
         self._size = 0  # bytes in it
         self._seen = 0  # bytes of the rest that hold no event's end: long events are scanned once
         self._limit = limit
@@ -48,7 +49,7 @@ class SseParser:
             return [_event(data, data[6:-2], b"")]
         buffer = data
         if self.rest:
-            if b"\n" not in data and b"\r" not in data:
+            if not self._may_end(data):
                 self._more.append(data)
                 self._size += len(data)
                 self._check(len(self.rest) + self._size)
@@ -62,6 +63,14 @@ class SseParser:
         self.rest = buffer[at:] if at else buffer
         self._check(len(self.rest))
         return events
+
+    def _may_end(self, data: bytes) -> bool:
+        """Whether a blank line may be in `data` or where it joins what came before: without one no event ends, and
+        to put together and scan all lines of a long event at every read would be quadratic work."""
+        if b"\n\n" in data or b"\n\r" in data or b"\r\r" in data:
+            return True
+        last = self._more[-1] if self._more else self.rest
+        return last[-1:] + data[:1] in _BLANK
 
     def _check(self, size: int) -> None:
         if size > self._limit:
