@@ -6,48 +6,15 @@ import argparse
 import asyncio
 import concurrent.futures
 import json
-import os
 import shutil
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 
 from headgate.core.record import AttemptRecord, CallRecord
 from headgate.telemetry.journal import JournalSettings, LocalJournal
-
-
-class RealClock:
-    """The system's clocks on the running loop."""
-
-    def now_ns(self) -> int:
-        """Wall clock."""
-        return time.time_ns()
-
-    def monotonic_ns(self) -> int:
-        """Monotonic clock."""
-        return time.monotonic_ns()
-
-    def call_later(self, delay_s: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
-        """On the running loop."""
-        return asyncio.get_running_loop().call_later(delay_s, callback)
-
-    async def sleep(self, delay_s: float) -> None:
-        """Real time."""
-        await asyncio.sleep(delay_s)
-
-
-class RealEntropy:
-    """The system's randomness."""
-
-    def bytes(self, count: int) -> bytes:
-        """From the kernel."""
-        return os.urandom(count)
-
-    def uniform(self) -> float:
-        """Not needed here."""
-        return 0.5
+from headgate.wire.clock import SystemClock, SystemEntropy
 
 
 def record(number: int) -> CallRecord:
@@ -75,7 +42,7 @@ async def measure(directory: str, calls: int) -> dict[str, float]:
     """Microseconds of process CPU per call, the syncing thread included in `all`."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         settings = JournalSettings(segments=10_000)
-        journal = LocalJournal(directory, "bench", RealClock(), RealEntropy(), pool.submit, settings)
+        journal = LocalJournal(directory, "bench", SystemClock(), SystemEntropy(), pool.submit, settings)
         records = [record(number) for number in range(calls)]
         opened = sealed = 0.0
         worst = 0.0

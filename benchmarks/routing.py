@@ -22,32 +22,13 @@ from headgate.core.stages import Admitted, Asked, Call, Funded, Grounded, KeyInf
 from headgate.core.types import Header, Origin, Price, Usage
 from headgate.dialects.base import Carried
 from headgate.routing import Routing
+from headgate.wire.clock import SystemClock
 
 BODY = b'{"model":"gpt-5-mini","messages":[{"role":"user","content":"hi"}]}'
 DELTAS = [Begin("id", "m"), TextDelta("hello"), Finish("stop", "stop"), UsageDelta(Usage(10, 5))]
 HEADERS = [(b"content-type", b"application/json"), (b"date", b"x"), (b"server", b"x"), (b"x-request-id", b"req_1")]
 CLIENT = [(b"host", b"x"), (b"user-agent", b"x"), (b"authorization", b"x"), (b"content-type", b"x"),
           *((b"x-stainless-%d" % number, b"x") for number in range(8))]  # fmt: skip
-
-
-class Clock:
-    """The system's clocks."""
-
-    def now_ns(self) -> int:
-        """Wall clock."""
-        return time.time_ns()
-
-    def monotonic_ns(self) -> int:
-        """Monotonic clock."""
-        return time.monotonic_ns()
-
-    def call_later(self, delay_s: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
-        """On the running loop."""
-        return asyncio.get_running_loop().call_later(delay_s, callback)
-
-    async def sleep(self, delay_s: float) -> None:
-        """Real time."""
-        await asyncio.sleep(delay_s)
 
 
 class Entropy:
@@ -192,7 +173,7 @@ async def measure(rounds: int, calls: int) -> dict[str, float]:
     shapes = (("whole", False, 1), ("stream_1", True, 1), ("stream_101", True, 101), ("troubled", True, 1))
     for name, stream, reads in shapes:
         transport = Transport(reads)
-        routing = Routing(transport, Clock(), Entropy(), {"openai": Dialect()})  # type: ignore[dict-item]
+        routing = Routing(transport, SystemClock(), Entropy(), {"openai": Dialect()})  # type: ignore[dict-item]
         if name == "troubled":
             routing.health.failed(ROUTE.targets[0], UpstreamError("overloaded", "x", cool_s=3600.0))
         given = [screened(stream) for _ in range(calls * rounds)]

@@ -180,7 +180,8 @@ def _call(url: str, key: str, one: Try) -> bool:
     for step in one.text:
         found = found[step]
     print(f"{one.dialect:9}  POST {one.path}, model {one.body.get('model', 'in the path')}")
-    say(f"{'':9}  {found}")
+    for line in str(found).splitlines():
+        say(f"{'':9}  {line}")
     print(f"{'':9}  {call_id}\n")
     return bool(found)
 
