@@ -12,6 +12,7 @@ from headgate.core.types import ArtifactRef, Header, Json, Origin
 if TYPE_CHECKING:
     from headgate.core.chat import Batch
     from headgate.core.errors import UpstreamError
+    from headgate.core.events import Event
     from headgate.core.record import AttemptRecord, CallRecord, GapRecord
     from headgate.core.stages import Grounded, Passed, Prompted, Screened
 
@@ -202,6 +203,14 @@ class ProbeLog(Protocol):
 
     def probed(self, at_ns: int, record: AttemptRecord) -> None:
         """A probe that began at wall time `at_ns` is over; the record's times count from there."""
+        ...
+
+
+class EventSink(Protocol):
+    """Takes what an operator should hear of."""
+
+    def emit(self, event: Event) -> None:
+        """Never waits and never raises; what does not fit any more is counted."""
         ...
 
 

@@ -1,0 +1,28 @@
+"""What an operator should hear of: a breaker opened, a model retires, a price changed. Told once, when it happens.
+
+An event is about a subject and carries figures, never content or secrets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+INFO, WARNING, CRITICAL = "info", "warning", "critical"
+
+Figure = str | int | float | bool | None
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """`kind` is a stable word such as `breaker_opened`, `subject` what it is about (`openai/gpt-5`, `key/k_1`).
+
+    `at_ns` is wall time. `text` says it in one sentence; `figures` carry the same for programs.
+    """
+
+    kind: str
+    at_ns: int
+    subject: str
+    text: str
+    severity: str = INFO
+    figures: Mapping[str, Figure] = {}
