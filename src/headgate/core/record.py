@@ -86,6 +86,7 @@ class CallBrief(msgspec.Struct, array_like=True, gc=False):
     verdicts: list[VerdictRecord] = []
     request_body: bytes | None = None
     response_body: bytes | None = None
+    cache: str | None = None  # hit, miss, stale (an old answer, as everyone had failed); None: not looked at
 
 
 class CallRecord(CallBrief):
@@ -111,6 +112,9 @@ class CallRecord(CallBrief):
     sources: list[str] = []
     snapshot: str = ""
     peer: str = ""
+    answer_of: str | None = None  # the call whose answer was given again
+    saved_usd: float | None = None  # what that answer had cost
+    fixed_answer: bool = False  # everyone had failed, and the app's own words stood in
 
 
 class GapRecord(msgspec.Struct, array_like=True, gc=False):
