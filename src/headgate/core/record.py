@@ -86,7 +86,8 @@ class CallBrief(msgspec.Struct, array_like=True, gc=False):
     verdicts: list[VerdictRecord] = []
     request_body: bytes | None = None
     response_body: bytes | None = None
-    cache: str | None = None  # hit, miss, stale (an old answer, as everyone had failed); None: not looked at
+    stand_in: str | None = None  # hit, miss; stale, fixed: everyone had failed; None: nothing may stand in
+    saved_usd: float | None = None  # what the answer that was given again had cost
 
 
 class CallRecord(CallBrief):
@@ -113,8 +114,6 @@ class CallRecord(CallBrief):
     snapshot: str = ""
     peer: str = ""
     answer_of: str | None = None  # the call whose answer was given again
-    saved_usd: float | None = None  # what that answer had cost
-    fixed_answer: bool = False  # everyone had failed, and the app's own words stood in
 
 
 class GapRecord(msgspec.Struct, array_like=True, gc=False):

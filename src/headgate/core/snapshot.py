@@ -56,6 +56,18 @@ class Release(msgspec.Struct, frozen=True):
         return f"{self.app}#{self.number}"
 
 
+class StandIns(msgspec.Struct, frozen=True):
+    """What may answer in the providers' place; None: that may not.
+
+    `cache_s`: the answer to the very same request of the same tenant, given so many seconds ago at most, without
+    asking anyone. Where everyone has failed: such an answer of the last `stale_s` seconds, else the words `answer`.
+    """
+
+    cache_s: float | None = None
+    stale_s: float | None = None
+    answer: str | None = None
+
+
 class App(msgspec.Struct, frozen=True):
     """What a client addresses as its model. `bodies`: none or full. `unregistered`: allow or deny."""
 
@@ -65,6 +77,7 @@ class App(msgspec.Struct, frozen=True):
     default_channel: str
     unregistered: str = "allow"
     bodies: str = "none"
+    stand_ins: StandIns | None = None
 
 
 class DirectRoutes(Protocol):

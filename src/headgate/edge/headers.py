@@ -27,7 +27,12 @@ def answered(surface: Surface, record: CallRecord, content_type: bytes) -> bytes
     lines = form % (call_id, call_id)
     if record.dropped:
         lines += f"x-headgate-dropped: {value(', '.join(record.dropped))}\r\n".encode()
+    if record.stand_in is not None:
+        lines += b"x-headgate-answer: fixed\r\n" if record.stand_in == "fixed" else _CACHE % record.stand_in.encode()
     return lines
+
+
+_CACHE = b"x-headgate-cache: %b\r\n"
 
 
 # all but the call's id is the same for every call with one outcome: put together once it costs 0.6 us, not 3

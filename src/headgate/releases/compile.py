@@ -10,13 +10,15 @@ import msgspec
 from headgate.core.artifact import Artifact
 from headgate.core.decode import read
 from headgate.core.ports import Policy, PromptProgram
-from headgate.core.snapshot import App, Release, Route
+from headgate.core.snapshot import App, Release, Route, StandIns
 from headgate.core.types import ArtifactRef
 
 T = TypeVar("T")
 
 DEFAULT_PROMPT = "default"
 RELEASES_MAX = 10_000
+KEPT_S_MAX = 30 * 86_400.0  # of an answer that may be given again
+ANSWER_CHARS_MAX = 4000
 
 
 class ReleaseSource(msgspec.Struct, forbid_unknown_fields=True):
@@ -29,6 +31,19 @@ class ReleaseSource(msgspec.Struct, forbid_unknown_fields=True):
     guardrail: str | None = None
 
 
+class CacheSource(msgspec.Struct, forbid_unknown_fields=True):
+    """`ttl_s`: for how long the very same request of one tenant gets the same answer again."""
+
+    ttl_s: float
+
+
+class DownSource(msgspec.Struct, forbid_unknown_fields=True):
+    """What is said where every provider failed: an earlier answer of at most `stale_s`, else the words `answer`."""
+
+    stale_s: float | None = None
+    answer: str | None = None
+
+
 class AppSource(msgspec.Struct, forbid_unknown_fields=True):
     """An app's file. `channels` maps a channel to a release number."""
 
@@ -39,6 +54,8 @@ class AppSource(msgspec.Struct, forbid_unknown_fields=True):
     unregistered: Literal["allow", "deny"] = "allow"
     bodies: Literal["none", "full"] = "none"
     description: str = ""
+    cache: CacheSource | None = None
+    when_down: DownSource | None = None
 
 
 class AppParts(msgspec.Struct, frozen=True):
@@ -84,7 +101,24 @@ def compile_app(artifact: Artifact, parts: AppParts) -> App:
         default_channel=source.default_channel,
         unregistered=source.unregistered,
         bodies=source.bodies,
+        stand_ins=_stand_ins(artifact, source),
     )
+
+
+def _stand_ins(artifact: Artifact, source: AppSource) -> StandIns | None:
+    cache, down = source.cache, source.when_down or DownSource()
+    kept = {"cache.ttl_s": None if cache is None else cache.ttl_s, "when_down.stale_s": down.stale_s}
+    for path, seconds in kept.items():
+        if seconds is not None and not 0 < seconds <= KEPT_S_MAX:
+            raise artifact.fault(path, f"`{path}` is {seconds:g}", f"seconds, above 0 and at most {KEPT_S_MAX:.0f}")
+    if down.answer is not None and not 0 < len(down.answer.strip()) <= ANSWER_CHARS_MAX:
+        right = f"1 to {ANSWER_CHARS_MAX} characters"
+        raise artifact.fault("when_down.answer", f"an answer of {len(down.answer)} characters", right)
+    if source.when_down is not None and down.stale_s is None and down.answer is None:
+        raise artifact.fault("when_down", "it says neither `stale_s` nor `answer`", "when_down: {answer: ...}")
+    if cache is None and source.when_down is None:
+        return None
+    return StandIns(kept["cache.ttl_s"], down.stale_s, down.answer)
 
 
 def _release(artifact: Artifact, index: int, source: ReleaseSource, parts: AppParts) -> Release:

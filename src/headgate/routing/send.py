@@ -60,7 +60,7 @@ class Sending:
 
     __slots__ = (
         "_asked", "_attempt", "_begun_ns", "_body", "_call", "_candidates", "_committed", "_done", "_failures",
-        "_left", "_lost", "_means", "_misfit", "_only", "_planned", "_read", "_window",
+        "_left", "_lost", "_means", "_misfit", "_only", "_planned", "_read", "_window", "exhausted",
     )  # fmt: skip
 
     def __init__(self, means: Means, funded: Funded) -> None:
@@ -83,6 +83,7 @@ class Sending:
         self._only: str | None = None  # a model that nobody knows: others do not stand in for it
         self._committed = False
         self._done = False
+        self.exhausted = False  # everyone who may be asked was, and failed
 
     async def __aenter__(self) -> Sending:
         return self
@@ -257,6 +258,7 @@ class Sending:
     def _exhausted(self) -> UpstreamError | CallerError | GatewayError:
         self._done = True
         if self._failures:
+            self.exhausted = True
             waits = [self._means.health.wait_s(candidate.target) for candidate in self._planned.candidates]
             return most_telling(self._failures, min((wait for wait in waits if wait is not None), default=None))
         return self._misfit or GatewayError("no target could be asked")

@@ -7,17 +7,19 @@ from collections.abc import Mapping
 from headgate.core.ports import Clock, Entropy, ProbeLog, Transport
 from headgate.core.stages import Funded, Planned, Screened
 from headgate.dialects.base import Dialect
+from headgate.routing.answers import Answers
 from headgate.routing.budget import RetryBudget
 from headgate.routing.health import Health
 from headgate.routing.plan import Planner
 from headgate.routing.probe import Prober
 from headgate.routing.send import Means, Sending
+from headgate.routing.standin import StandIn
 
 
 class Routing:
     """Routing of one worker. Every call to it happens on the event loop's thread."""
 
-    __slots__ = ("_means", "_planner", "budget", "health")
+    __slots__ = ("_means", "_planner", "answers", "budget", "health")
 
     def __init__(
         self,
@@ -29,6 +31,7 @@ class Routing:
     ) -> None:
         self.health = Health(clock, entropy)
         self.budget = RetryBudget(clock)
+        self.answers = Answers()
         self._planner = Planner(self.health, dialects, clock, Prober(transport, clock, dialects, self.health, probes))
         self._means = Means(transport, clock, self.health, self.budget, dialects)
 
@@ -36,6 +39,10 @@ class Routing:
         """Whom to ask, in order. Raises CannotCarry where no target can say what the request says."""
         return self._planner.plan(screened)
 
-    def send(self, funded: Funded) -> Sending:
+    def send(self, funded: Funded) -> Sending | StandIn:
         """Asks the candidates in order; on exit the connection is released, or aborted where more was to come."""
-        return Sending(self._means, funded)
+        sending = Sending(self._means, funded)
+        app = funded.planned.screened.grounded.prompted.selected.app
+        if app is None or app.stand_ins is None:
+            return sending
+        return StandIn(sending, self.answers, funded, app.stand_ins, self._means.clock, self._means.dialects)

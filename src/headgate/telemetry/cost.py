@@ -17,6 +17,10 @@ def settle(record: CallRecord, funded: Funded, told: Usage | None, chars: int) -
     nothing we know of, and the fields stay None. Tokens are those of the answer; the cost includes what earlier
     attempts are known to have cost.
     """
+    if record.stand_in is not None and record.stand_in != "miss":  # no provider made this answer
+        record.input_tokens = record.output_tokens = 0
+        record.cost_usd = _earlier(record.attempts) if record.attempts else 0.0
+        return
     attempt = record.attempts[-1] if record.attempts else None
     if attempt is not None and record.provider is None:
         record.provider, record.target_model = attempt.provider, attempt.model
