@@ -14,7 +14,7 @@ import headgate
 from headgate.cli.tables import say
 from headgate.core.errors import ConfigError
 
-COMMANDS = ("init", "up", "check", "keys", "calls", "explain", "providers", "simulate", "drill", "demo")
+COMMANDS = ("init", "up", "check", "keys", "calls", "explain", "providers", "cache", "simulate", "drill", "demo")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

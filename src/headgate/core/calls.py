@@ -83,7 +83,8 @@ class Rollup(msgspec.Struct):
     Attempts that were neither ok nor failed were cancelled or cut by us. Tokens and money are those of attempts;
     `unpriced` and `uncounted` are calls of which they are unknown, missing from the sums. Histograms map a log bucket
     (`telemetry.rollups`) to a number of attempts: latency of those that were ok, time to first token of all that
-    had one. `outcomes` count calls, `errors` attempts (or calls nobody was asked for), by word.
+    had one. `outcomes` count calls, `errors` attempts (or calls nobody was asked for), by word; `stand_ins` calls by
+    what stood in for providers, `saved_usd` what that had cost the first time.
     """
 
     key: RollupKey
@@ -100,6 +101,8 @@ class Rollup(msgspec.Struct):
     ttft: dict[int, int] = {}
     outcomes: dict[str, int] = {}
     errors: dict[str, int] = {}
+    stand_ins: dict[str, int] = {}
+    saved_usd: float = 0.0
 
     def add(self, more: Rollup) -> None:
         """Add another rollup to this one; the key stays."""
@@ -112,10 +115,13 @@ class Rollup(msgspec.Struct):
         self.uncounted += more.uncounted
         self.cost_usd += more.cost_usd
         self.unpriced += more.unpriced
+        self.saved_usd += more.saved_usd
         for buckets, others in ((self.latency, more.latency), (self.ttft, more.ttft)):
             for index, number in others.items():
                 buckets[index] = buckets.get(index, 0) + number
-        for words, others in ((self.outcomes, more.outcomes), (self.errors, more.errors)):
+        for words, others in (
+            (self.outcomes, more.outcomes), (self.errors, more.errors), (self.stand_ins, more.stand_ins),
+        ):  # fmt: skip
             for word, number in others.items():
                 words[word] = words.get(word, 0) + number
 

@@ -100,14 +100,14 @@ class CallReader:
         if app is not None:
             query += " AND app = ?"
             values.append(app)
-        found: dict[tuple[str, str], Rollup] = {}
+        found: dict[tuple[str, str, str], Rollup] = {}
         for day in self._days_between(since_ns, until_ns):
             with self._reading(day_path(self._folder, "calls", day)) as connection:
                 if connection is not None:
                     for (packed,) in connection.execute(query, values):
                         rollup = _unpack_rollup(packed)
-                        key = RollupKey(since_ns, scope, app or "", rollup.key.provider, rollup.key.model)
-                        found.setdefault((key.provider, key.model), Rollup(key)).add(rollup)
+                        key = RollupKey(since_ns, scope, rollup.key.app, rollup.key.provider, rollup.key.model)
+                        found.setdefault((key.provider, key.model, key.app), Rollup(key)).add(rollup)
         return [found[key] for key in sorted(found)]
 
     def gaps(self, since_ns: int, until_ns: int) -> list[GapRecord]:

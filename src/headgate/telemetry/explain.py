@@ -22,6 +22,7 @@ def explain(record: CallRecord) -> list[str]:
     lines = [_asked(record), *_ran(record)]
     lines += [f"{skip.provider}/{skip.model} was not asked: {skip.why}." for skip in record.skipped]
     lines += [_attempt(number, attempt) for number, attempt in enumerate(record.attempts, 1)]
+    lines += _stood_in(record)
     lines += _verdicts(record)
     if record.dropped:
         lines.append(
@@ -30,7 +31,7 @@ def explain(record: CallRecord) -> list[str]:
     lines.append(_ended(record))
     if record.outcome == "in_flight":
         return lines
-    if record.attempts or record.input_tokens is not None or record.outcome == "aborted":
+    if record.attempts or record.input_tokens or record.outcome == "aborted":
         lines += [_tokens(record), _cost(record)]
     else:
         lines.append("No provider was asked, so it used no tokens and cost nothing.")
@@ -68,6 +69,17 @@ def _ran(record: CallRecord) -> list[str]:
     if record.sources:
         lines.append(f"Context was added from {_list(record.sources)}.")
     return lines
+
+
+def _stood_in(record: CallRecord) -> list[str]:
+    """What answered in the providers' place."""
+    if record.stand_in == "fixed":
+        return ["Every target had failed, so the app's fixed answer stood in."]
+    if record.stand_in not in ("hit", "stale"):
+        return []
+    saved = "" if record.saved_usd is None else f", which had cost ${record.saved_usd:.6f}"
+    why = "It asked the very same as" if record.stand_in == "hit" else "Every target had failed; it asked the same as"
+    return [f"{why} call {record.answer_of}: that answer was given again{saved}."]
 
 
 def _attempt(number: int, attempt: AttemptRecord) -> str:

@@ -11,6 +11,7 @@ from headgate.core.calls import CallFilter
 from headgate.core.errors import InvalidRequest
 from headgate.core.handlers import Ask, Handler, Text
 from headgate.core.ports import Clock
+from headgate.telemetry.answers import AnswersLine
 from headgate.telemetry.keeper import JournalState
 from headgate.telemetry.metrics import CONTENT_TYPE, Metrics
 from headgate.telemetry.queries import CallDetail, CallLines, ProviderLine, Queries
@@ -48,6 +49,21 @@ class ProvidersQuery(msgspec.Struct, forbid_unknown_fields=True):
     app: str | None = None
 
 
+class AnswersQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """Which range of time; the last 24 hours where nothing is said."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class AnswersGiven(msgspec.Struct):
+    """What stood in for providers in the range, per app. Times are nanoseconds since the Unix epoch."""
+
+    since_ns: int
+    until_ns: int
+    apps: list[AnswersLine]
+
+
 class Providers(msgspec.Struct):
     """Every target that was asked in the range. Times are nanoseconds since the Unix epoch."""
 
@@ -76,6 +92,13 @@ def handlers(queries: Queries, metrics: Metrics, journal: Callable[[], JournalSt
         since = until - DAY_NS if query.since is None else _ns(query.since, "since")
         return Providers(since, until, queries.providers(ask.actor.scope, since, until, query.app))
 
+    def answers(ask: Ask) -> AnswersGiven:
+        query = ask.query
+        assert isinstance(query, AnswersQuery)
+        until = clock.now_ns() if query.until is None else _ns(query.until, "until")
+        since = until - DAY_NS if query.since is None else _ns(query.since, "since")
+        return AnswersGiven(since, until, queries.answers(ask.actor.scope, since, until))
+
     def exposition(_ask: Ask) -> Text:
         return Text(metrics.render(journal()), CONTENT_TYPE)
 
@@ -85,6 +108,7 @@ def handlers(queries: Queries, metrics: Metrics, journal: Callable[[], JournalSt
         Handler(
             "GET", "/api/providers", "Success, latency, cost per target", providers, Providers, query=ProvidersQuery
         ),
+        Handler("GET", "/api/cache", "Answers given again, per app", answers, AnswersGiven, query=AnswersQuery),
         Handler("GET", "/metrics", "Prometheus metrics", exposition, Text),
     ]
 

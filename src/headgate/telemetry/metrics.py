@@ -98,6 +98,11 @@ class Metrics:
         self._unpriced = Counter("headgate_unpriced_calls_total", "Answered calls whose cost is unknown.", call[:3])
         self._attempts = Counter("headgate_attempts_total", "Tries at a target.", (*target, "outcome", "error"))
         self._attempt = Histogram("headgate_attempt_duration_seconds", "Tries at a target, start to end.", target)
+        self._stand_ins = Counter(
+            "headgate_stand_ins_total",
+            "Calls by what stood in for a provider: hit, miss, stale, fixed.",
+            ("app", "how"),
+        )
         self._verdicts = Counter("headgate_verdicts_total", "What checks found.", ("rule", "direction", "action"))
 
     def count(self, records: Sequence[CallBrief]) -> None:
@@ -124,7 +129,7 @@ class Metrics:
         lines: list[str] = []
         for metric in (
             self._calls, self._duration, self._first, self._tokens, self._cost, self._unpriced, self._attempts,
-            self._attempt, self._verdicts,
+            self._attempt, self._stand_ins, self._verdicts,
         ):  # fmt: skip
             lines.extend(metric.lines())
         if journal is not None:
@@ -137,6 +142,8 @@ class Metrics:
     def _count_calls(self, whom: tuple[str, ...], records: list[CallBrief]) -> None:
         for outcome, number in Tally([record.outcome for record in records]).items():
             self._calls.add((*whom, outcome), number)
+        for how, number in Tally([one.stand_in for one in records if one.stand_in is not None]).items():
+            self._stand_ins.add((whom[0], how), number)
         self._duration.observe(whom, [record.latency_us for record in records if record.latency_us is not None])
         self._first.observe(whom, [record.ttft_us for record in records if record.ttft_us is not None])
         told = [record.input_tokens for record in records if record.input_tokens is not None]

@@ -60,8 +60,8 @@ class CallQueries(Protocol):
         ...
 
     def rollups(self, scope: str, since_ns: int, until_ns: int, app: str | None = None) -> list[Rollup]:
-        """Sums per provider and model of all rollups that start in the range; their key's `at_ns` is `since_ns`,
-        its tenant the scope, its app the one asked for or ""."""
+        """Sums per provider, model and app of all rollups that start in the range; their key's `at_ns` is `since_ns`,
+        its tenant the scope."""
         ...
 
     def gaps(self, since_ns: int, until_ns: int) -> list[GapRecord]:

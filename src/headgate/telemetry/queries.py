@@ -10,6 +10,7 @@ import msgspec
 from headgate.core.calls import CallFilter, Rollup
 from headgate.core.errors import NotFound
 from headgate.core.record import AttemptRecord, CallRecord, GapRecord, SkipRecord, VerdictRecord
+from headgate.telemetry.answers import AnswersLine, answers_lines
 from headgate.telemetry.explain import explain
 from headgate.telemetry.ports import CallQueries
 from headgate.telemetry.rollups import percentile, top
@@ -186,8 +187,16 @@ class Queries:
 
     def providers(self, scope: str, since_ns: int, until_ns: int, app: str | None = None) -> list[ProviderLine]:
         """Every target that was asked in the range, by name."""
-        rollups = self._store.rollups(scope, since_ns, until_ns, app)
-        return [_provider(rollup) for rollup in rollups if rollup.key.provider]
+        targets: dict[tuple[str, str], Rollup] = {}
+        for rollup in self._store.rollups(scope, since_ns, until_ns, app):
+            key = rollup.key
+            if key.provider:
+                targets.setdefault((key.provider, key.model), Rollup(key)).add(rollup)
+        return [_provider(rollup) for rollup in targets.values()]
+
+    def answers(self, scope: str, since_ns: int, until_ns: int) -> list[AnswersLine]:
+        """Every app of which something may stand in for a provider, by name."""
+        return answers_lines(self._store.rollups(scope, since_ns, until_ns))
 
 
 _FAR = 1 << 62

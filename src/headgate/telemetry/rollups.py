@@ -99,6 +99,8 @@ def _rollup(key: RollupKey, attempts: Sequence[AttemptRecord], records: Sequence
         dict(Counter([record.outcome for record in records])),
         # attempts have errors of their own; a call's counts where nobody was asked
         dict(Counter([one.error for one in (attempts if key.provider else records) if one.error is not None])),
+        dict(Counter([record.stand_in for record in records if record.stand_in is not None])),
+        math.fsum([record.saved_usd or 0.0 for record in records]),
     )
 
 
