@@ -8,15 +8,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from headgate.routing.breaker import (
+    BROWN_CALLS_MIN,
+    BROWN_S,
+    BROWN_SHARE,
     CALLS_MIN,
     COOL_MAX_S,
     FORGET_S,
     JITTER,
     OPEN_MAX_S,
     OPEN_S,
+    PROOF_S,
+    PROOFS,
     RAMP,
     RAMP_STEP_S,
     STREAK,
+    WELL_SHARE,
+    WINDOW_S,
     Breaker,
     Failed,
 )
@@ -38,8 +45,14 @@ class OneTarget(RuleBasedStateMachine):
         self.back = 0
         self.openings = 0
         self.opened = self.now
+        self.proofs = 1
+
+    def recent(self, seconds: float) -> list[bool]:
+        return [failed for at, failed in self.calls if at // (10 * S) > self.now // (10 * S) - seconds // 10]
 
     def expect_open(self) -> None:
+        known = self.recent(BROWN_S)
+        self.proofs = PROOFS if known.count(False) > len(known) * WELL_SHARE else 1
         if self.now - self.opened > FORGET_S * S:
             self.openings = 0
         self.until = self.now + round(min(OPEN_S * 2**self.openings, OPEN_MAX_S) * S)
@@ -66,9 +79,10 @@ class OneTarget(RuleBasedStateMachine):
                 self.expect_open()
             return
         in_a_row = [failed for _, failed in self.calls[-STREAK:]]
-        recent = [failed for at, failed in self.calls if at // (10 * S) > self.now // (10 * S) - 6]
+        recent, known = self.recent(WINDOW_S), self.recent(BROWN_S)
         half = len(recent) >= CALLS_MIN and sum(recent) * 2 >= len(recent)
-        if self.state == "ramping" or (len(in_a_row) == STREAK and all(in_a_row)) or half:
+        brown = len(known) >= BROWN_CALLS_MIN and sum(known) >= len(known) * BROWN_SHARE
+        if self.state == "ramping" or (len(in_a_row) == STREAK and all(in_a_row)) or half or brown:
             self.expect_open()
 
     @rule()
@@ -76,9 +90,12 @@ class OneTarget(RuleBasedStateMachine):
         self.breaker.began(self.now)
         self.breaker.answered(self.now, self.now)
         if self.state == "held":
-            self.state, self.back, self.calls = "ramping", self.now, []
-        else:
-            self.calls.append((self.now, False))
+            self.proofs -= 1
+            if not self.proofs:
+                self.state, self.back, self.calls = "ramping", self.now, []
+                return
+            self.until = max(self.until, self.now + round(PROOF_S * S))
+        self.calls.append((self.now, False))
 
     @invariant()
     def as_the_model_says(self) -> None:

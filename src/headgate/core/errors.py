@@ -169,6 +169,8 @@ UPSTREAM_KINDS: dict[str, tuple[int, bool, bool]] = {
     "first_token_timeout": (504, True, True),
     "idle_timeout": (504, True, True),
     "total_timeout": (504, True, True),
+    "called_off": (504, True, False),
+    "too_slow": (504, True, True),
     "connection_reset": (502, True, True),
     "truncated": (502, True, True),
     "malformed_response": (502, True, True),

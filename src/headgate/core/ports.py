@@ -80,6 +80,7 @@ class OutboundRequest(msgspec.Struct, gc=False):
     head: bytes
     body: bytes
     deadlines: Deadlines
+    answer: Inbound | None = None  # set once it is sent: what may be called off before its head is there
 
     def __repr__(self) -> str:
         """Where to and how much: the head holds a secret and the body is content."""
@@ -106,6 +107,10 @@ class Inbound(Protocol):
 
     def abort(self) -> None:
         """Close the connection at once. Safe to call twice and after release."""
+        ...
+
+    def call_off(self) -> None:
+        """Close the connection at once; whoever waits for more gets UpstreamError called_off."""
         ...
 
 

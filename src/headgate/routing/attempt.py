@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headgate.core.chat import Begin, Finish, Frame, RefusalDelta, TextDelta, UsageDelta
 from headgate.core.errors import UpstreamError
-from headgate.core.ports import Clock, Inbound
+from headgate.core.ports import Clock, Inbound, OutboundRequest
 from headgate.core.record import AttemptRecord
 from headgate.core.snapshot import Target
 from headgate.core.types import Usage, folded, money
@@ -20,8 +20,8 @@ class Attempt:
     """Reads one answer. `refused` is set once the model has begun to refuse, `complete` once the answer has ended."""
 
     __slots__ = (
-        "_began_ns", "_clock", "_ended", "_finished", "_first_token_ns", "_inbound", "_reader", "_usage", "complete",
-        "number", "record", "refused", "started_ns", "target",
+        "_began_ns", "_clock", "_ended", "_finished", "_first_token_ns", "_idle_ns", "_inbound", "_part_ns", "_reader",
+        "_request", "_usage", "complete", "number", "record", "refused", "started_ns", "stream", "target",
     )  # fmt: skip
 
     def __init__(self, began_ns: int, target: Target, number: int, why: str, clock: Clock) -> None:
@@ -34,12 +34,28 @@ class Attempt:
         self.record = AttemptRecord(target.provider, target.model, (now - began_ns) // 1000, why)
         self.refused = False
         self.complete = False
+        self.stream = False
+        self._request: OutboundRequest | None = None
+        self._idle_ns = 0
+        self._part_ns: int | None = None  # when the event that is not whole yet began
         self._ended = False
         self._finished = False
         self._usage: Usage | None = None
         self._inbound: Inbound | None = None
         self._reader: AnswerReader | None = None
         self._first_token_ns: int | None = None
+
+    def asks(self, request: OutboundRequest, stream: bool) -> None:
+        """What is sent, before it is."""
+        self._request = request
+        self.stream = stream
+        self._idle_ns = int(request.deadlines.idle_s * 1e9)
+
+    def call_off(self) -> None:
+        """The target answers nobody: whoever reads this attempt gets UpstreamError called_off, at once."""
+        request = self._request
+        if request is not None and request.answer is not None:
+            request.answer.call_off()
 
     def answers(self, inbound: Inbound, reader: AnswerReader, first_token_s: float | None) -> None:
         """The head of a good answer arrived. `first_token_s`: how long from the start its first content may take."""
@@ -88,10 +104,11 @@ class Attempt:
                 return frames or None
             frames = reader.feed(data)
             if frames:
+                self._part_ns = None
                 self._note(frames, committed)
                 return frames
-            if self._first_token_ns is not None:
-                self._in_time(self._first_token_ns)
+            if self.stream:
+                self._partial()
 
     def _broken_off(
         self, inbound: Inbound, reader: AnswerReader, error: UpstreamError, committed: bool
@@ -160,6 +177,16 @@ class Attempt:
                 self.complete = True
         if broken and not committed:
             raise UpstreamError("bad_tool_call", "the model's answer was broken off by its provider")
+        if self._first_token_ns is not None:
+            self._in_time(self._first_token_ns)
+
+    def _partial(self) -> None:
+        """Some bytes came, and no whole event: a drip of bytes is no sign of life."""
+        now = self._clock.monotonic_ns()
+        if self._part_ns is None:
+            self._part_ns = now
+        elif now - self._part_ns > self._idle_ns:
+            raise UpstreamError("too_slow", "the provider sent less than one whole event in the time it may be idle")
         if self._first_token_ns is not None:
             self._in_time(self._first_token_ns)
 

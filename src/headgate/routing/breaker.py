@@ -1,10 +1,12 @@
 """The state of one troubled target, or of a whole provider account: closed, held or coming back.
 
-A closed breaker counts; it opens on STREAK failures in a row, or where half of CALLS_MIN calls or more failed within
-the window. A call counts from its start, so that answers which take long do not look like calls that went well. A
-failure that cost a user something (a timeout, an answer that broke off in front of him) holds it at once, on
+A closed breaker counts; it opens on STREAK failures in a row, where half of CALLS_MIN calls or more failed within a
+minute, or a fifth of BROWN_CALLS_MIN or more within five. A slow answer counts as a failure. A call counts from its
+start, so that answers which take long do not look like calls that went well. A failure that cost a user something (a
+timeout, an answer that broke off in front of him), or a call that waits for unusually long, holds it at once, on
 suspicion. Held, it is left alone until it is due; only an answer ends that: to a probe, or to a call that had nobody
-else to ask. After an outage calls come back in steps. Times are monotonic nanoseconds.
+else to ask; several in a row where it had answered some of its calls all along. After an outage calls come back in
+steps. Times are monotonic nanoseconds.
 """
 
 from __future__ import annotations
@@ -17,6 +19,12 @@ WINDOW_S = 60
 STREAK = 5
 CALLS_MIN = 10
 FAILING_SHARE = 0.5
+BROWN_S = 300  # a brownout shows in more calls, over longer
+BROWN_CALLS_MIN = 20
+BROWN_SHARE = 0.2
+WELL_SHARE = 0.1  # where as many calls went well while it opened, one good answer is no proof that it is back
+PROOFS = 3  # so many in a row are
+PROOF_S = 2.0  # from one to the next
 OPEN_S = 10.0  # doubles with every opening in a row
 OPEN_MAX_S = 120.0
 FORGET_S = 600.0  # so long after the last opening it starts from the shortest time again
@@ -37,7 +45,7 @@ COOLING: dict[str, tuple[float, float]] = {
 }
 _COSTLY = frozenset({"connect_timeout", "first_token_timeout", "idle_timeout", "total_timeout"})
 _BUCKET_NS = 10_000_000_000
-_BUCKETS = WINDOW_S * 1_000_000_000 // _BUCKET_NS
+_BUCKETS = BROWN_S * 1_000_000_000 // _BUCKET_NS
 
 
 class Failed(msgspec.Struct, frozen=True, gc=False):
@@ -52,7 +60,7 @@ class Failed(msgspec.Struct, frozen=True, gc=False):
 
 
 class Window:
-    """Calls and failures of the last minute, in buckets of ten seconds, each call in the bucket it began in."""
+    """Calls and failures of the last five minutes, in buckets of ten seconds, each call in the bucket it began in."""
 
     __slots__ = ("_calls", "_failures", "_of")
 
@@ -71,9 +79,9 @@ class Window:
             self._calls[at] += calls
             self._failures[at] += failures
 
-    def totals(self, now_ns: int) -> tuple[int, int]:
-        """(calls, failures) of the buckets within the window."""
-        first = now_ns // _BUCKET_NS - _BUCKETS + 1
+    def totals(self, now_ns: int, seconds: int = WINDOW_S) -> tuple[int, int]:
+        """(calls, failures) of the buckets within the last so many seconds."""
+        first = now_ns // _BUCKET_NS - seconds * 1_000_000_000 // _BUCKET_NS + 1
         calls = failures = 0
         for at in range(_BUCKETS):
             if self._of[at] >= first:
@@ -86,7 +94,8 @@ class Breaker:
     """One breaker. `since_ns` is its last change of state: what began before that says nothing about the new one."""
 
     __slots__ = (
-        "_cools", "_last_ns", "_level", "_ramps", "_suspected_ns", "_told_ns", "_window", "answered_ns", "failed_ns",
+        "_cools", "_last_ns", "_level", "_proofs", "_ramps", "_suspected_ns", "_told_ns", "_window", "answered_ns",
+        "failed_ns",
         "held", "kind", "opened_ns", "probing", "ramping", "since_ns", "streak", "stream", "until_ns", "watched_ns",
     )  # fmt: skip
 
@@ -109,6 +118,7 @@ class Breaker:
         self._level = 0
         self._cools = 0
         self._ramps = False
+        self._proofs = 1  # good answers that are wanted before it is well
         self._window = Window()
 
     @property
@@ -143,8 +153,16 @@ class Breaker:
             wait_s = min(cooling[0] * 2.0 ** min(self._cools - 1, 30), cooling[1])
             self._hold(now + int(_jittered(wait_s, chance) * 1e9), now)
 
+    def suspect(self, now_ns: int, stream: bool) -> None:
+        """Somebody waits there for unusually long: calls go elsewhere until a probe tells."""
+        if not self.held:
+            self.kind, self.failed_ns, self.stream = "unanswered", now_ns, stream
+            self._hold(now_ns, now_ns)
+
     def open(self, now_ns: int, chance: float) -> None:
         """Leave it alone, longer than the last time."""
+        calls, failures = self._window.totals(now_ns, BROWN_S)
+        self._proofs = PROOFS if calls - failures > calls * WELL_SHARE else 1
         if now_ns - self._last_ns > FORGET_S * 1e9:
             self._level = 0
         self._last_ns = now_ns
@@ -165,7 +183,12 @@ class Breaker:
         if started_ns < self.since_ns:
             return
         self.streak = self._cools = 0
-        if self.held:
+        if not self.held:
+            return
+        self._proofs -= 1
+        if self._proofs > 0 and self._ramps:
+            self.until_ns = max(self.until_ns, now_ns + int(PROOF_S * 1e9))
+        else:
             self.recover(now_ns)
 
     def recover(self, now_ns: int) -> None:
@@ -223,7 +246,10 @@ class Breaker:
         if self.streak >= STREAK:
             return True
         calls, failures = self._window.totals(now_ns)
-        return calls >= CALLS_MIN and failures >= calls * FAILING_SHARE
+        if calls >= CALLS_MIN and failures >= calls * FAILING_SHARE:
+            return True
+        calls, failures = self._window.totals(now_ns, BROWN_S)
+        return calls >= BROWN_CALLS_MIN and failures >= calls * BROWN_SHARE
 
     def _hold(self, until_ns: int, now_ns: int) -> None:
         """The latest of all deadlines holds."""

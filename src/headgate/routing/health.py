@@ -7,8 +7,11 @@ Nothing here removes a target from a list.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from headgate.core.errors import UpstreamError
-from headgate.core.ports import Clock, Entropy
+from headgate.core.events import INFO, WARNING, Event
+from headgate.core.ports import Clock, Entropy, EventSink
 from headgate.core.snapshot import Target
 from headgate.routing.breaker import COOLING, FORGET_S, Breaker, Failed
 
@@ -17,11 +20,13 @@ FORGET_HELD_S = 3600.0  # nobody has wanted it for so long after it was due: the
 _SWEEP_S = 60.0
 
 # neither speaks of the target: the request is at fault, or a bound of ours was reached
-_NOT_HELD = frozenset({"client_fault", "context_too_long", "pool_exhausted"})
+_NOT_HELD = frozenset({"client_fault", "context_too_long", "pool_exhausted", "called_off"})
 # these tell of the account or its host, so of every model behind it
 _OF_PROVIDER = frozenset({
     "connect_failed", "dns_failed", "tls_failed", "connect_timeout", "address_refused", "quota_exhausted",
 })  # fmt: skip
+# what opens for one of these answers nobody: calls that wait there wait in vain
+_SILENT = frozenset({"connect_timeout", "first_token_timeout", "idle_timeout", "total_timeout"})
 PROVIDER = ""  # stands for the model in the key of an account's breaker
 
 
@@ -40,11 +45,13 @@ class Standing:
 class Health:
     """The breakers, at most BREAKERS_MAX of them."""
 
-    __slots__ = ("_breakers", "_claims", "_clock", "_entropy", "_sweep_ns")
+    __slots__ = ("_breakers", "_claims", "_clock", "_entropy", "_events", "_sweep_ns", "silenced")
 
-    def __init__(self, clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, clock: Clock, entropy: Entropy, events: EventSink | None = None) -> None:
         self._clock = clock
         self._entropy = entropy
+        self._events = events
+        self.silenced: Callable[[str, str | None], None] = _nobody  # told of a (provider, model) that answers nobody
         self._breakers: dict[tuple[str, str], Breaker] = {}
         self._claims: dict[tuple[str, str], list[Breaker]] = {}
         self._sweep_ns = 0
@@ -74,14 +81,21 @@ class Health:
         if kind in _NOT_HELD:
             return
         now = self._clock.monotonic_ns()
+        begun = now if started_ns is None else started_ns
         everywhere = kind in _OF_PROVIDER or (kind == "auth_failed" and error.attempt_status == 401)
         key = (target.provider, PROVIDER if everywhere else target.model)
-        breaker = self._breakers.get(key) or self._add(key, now)
-        was_open = breaker.opened
-        begun = now if started_ns is None else started_ns
-        breaker.failed(Failed(kind, error.cool_s, begun, now, stream, committed), self._entropy.uniform())
-        if breaker.opened and not was_open and not everywhere:
-            self._opened(key, now)
+        self._failed(key, Failed(kind, error.cool_s, begun, now, stream, committed))
+
+    def slow(self, target: Target, started_ns: int) -> None:
+        """A call that began at `started_ns` was answered, and far more slowly than is usual there."""
+        now = self._clock.monotonic_ns()
+        self._failed((target.provider, target.model), Failed("too_slow", None, started_ns, now, stream=True))
+
+    def suspect(self, target: Target, stream: bool) -> None:
+        """A call has waited for it for unusually long, and it has answered nobody since."""
+        now = self._clock.monotonic_ns()
+        key = (target.provider, target.model)
+        (self._breakers.get(key) or self._add(key, now)).suspect(now, stream)
 
     def succeeded(self, target: Target, started_ns: int, stream: bool = False) -> None:
         """A call that began at `started_ns` got its whole answer. A whole answer proves nothing for streams."""
@@ -92,7 +106,11 @@ class Health:
         was_held = account is not None and account.held
         for breaker in self._of(target):
             if stream or not breaker.stream:
+                was_open = breaker.opened
                 breaker.answered(started_ns, now)
+                if was_open and not breaker.held:
+                    whom = target.provider if breaker is account else str(target)
+                    self._tell("breaker_closed", whom, "it answers again; calls come back step by step", INFO, {})
         if was_held and account is not None and not account.held:
             self._release(target.provider, now)
 
@@ -168,14 +186,49 @@ class Health:
         for breaker in self._claims.pop((target.provider, target.model)):
             breaker.probing = False
 
+    # -- for operators
+
+    def held(self) -> list[tuple[str, str]]:
+        """(target or account, what is held against it in words) of everyone in trouble."""
+        now = self._clock.monotonic_ns()
+        return [
+            (provider if model == PROVIDER else f"{provider}/{model}", breaker.told(now))
+            for (provider, model), breaker in self._breakers.items()
+            if breaker.held or breaker.ramping
+        ]
+
     # -- inside
+
+    def _failed(self, key: tuple[str, str], failure: Failed) -> None:
+        breaker = self._breakers.get(key) or self._add(key, failure.now_ns)
+        was_open = breaker.opened
+        breaker.failed(failure, self._entropy.uniform())
+        if breaker.opened and not was_open:
+            self._opened(key, breaker, failure.now_ns)
+
+    def _opened(self, key: tuple[str, str], breaker: Breaker, now_ns: int) -> None:
+        provider, model = key
+        whom = provider if model == PROVIDER else f"{provider}/{model}"
+        left_s = round((breaker.until_ns - now_ns) / 1e9, 1)
+        text = f"{breaker.kind}: calls go elsewhere for {left_s:g} s, then until a probe is answered"
+        self._tell("breaker_opened", whom, text, WARNING, {"error": breaker.kind, "seconds": left_s})
+        if model != PROVIDER:
+            self._roll_up(key, now_ns)
+        if breaker.kind in _SILENT:
+            self.silenced(provider, None if model == PROVIDER else model)
+
+    def _tell(
+        self, kind: str, whom: str, text: str, severity: str, figures: dict[str, str | int | float | bool | None]
+    ) -> None:
+        if self._events is not None:
+            self._events.emit(Event(kind, self._clock.now_ns(), whom, text, severity, figures))
 
     def _of(self, target: Target) -> list[Breaker]:
         own = self._breakers.get((target.provider, target.model))
         provider = self._breakers.get((target.provider, PROVIDER))
         return [breaker for breaker in (own, provider) if breaker is not None]
 
-    def _opened(self, key: tuple[str, str], now_ns: int) -> None:
+    def _roll_up(self, key: tuple[str, str], now_ns: int) -> None:
         """A target opened. Where another of its account is open, and nothing answered since, the account is down."""
         name, model = key
         account = self._breakers.get((name, PROVIDER)) or self._add((name, PROVIDER), now_ns)
@@ -188,6 +241,7 @@ class Health:
             account.kind, account.failed_ns = self._breakers[key].kind, now_ns
             account.stream = self._breakers[key].stream
             account.open(now_ns, self._entropy.uniform())
+            self._opened((name, PROVIDER), account, now_ns)
 
     def _release(self, name: str, now_ns: int) -> None:
         for (provider, _), breaker in self._breakers.items():
@@ -207,3 +261,7 @@ class Health:
             quiet_ns = now_ns - max(breaker.failed_ns, breaker.until_ns, breaker.since_ns, breaker.watched_ns)
             if not breaker.probing and quiet_ns > (FORGET_HELD_S if breaker.held else FORGET_S) * 1e9:
                 del self._breakers[key]
+
+
+def _nobody(_provider: str, _model: str | None) -> None:
+    """Nobody waits for a target."""

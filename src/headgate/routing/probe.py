@@ -17,6 +17,7 @@ from headgate.core.types import Header
 from headgate.dialects.base import Dialect
 from headgate.routing.attempt import Attempt, error_body
 from headgate.routing.health import Health
+from headgate.routing.pace import Paces
 
 PROBES_MAX = 4  # at once
 DEADLINES = Deadlines(3.0, 10.0, 10.0, 15.0)
@@ -28,15 +29,22 @@ _WHY = "a probe: is it back?"
 class Prober:
     """Sends probes in the background, at most PROBES_MAX at once and one per target."""
 
-    __slots__ = ("_clock", "_dialects", "_health", "_log", "_running", "_transport")
+    __slots__ = ("_clock", "_dialects", "_health", "_log", "_paces", "_running", "_transport")
 
     def __init__(
-        self, transport: Transport, clock: Clock, dialects: Mapping[str, Dialect], health: Health, log: ProbeLog | None
+        self,
+        transport: Transport,
+        clock: Clock,
+        dialects: Mapping[str, Dialect],
+        health: Health,
+        paces: Paces,
+        log: ProbeLog | None,
     ) -> None:
         self._transport = transport
         self._clock = clock
         self._dialects = dialects
         self._health = health
+        self._paces = paces
         self._log = log
         self._running: set[asyncio.Task[None]] = set()
 
@@ -62,7 +70,8 @@ class Prober:
         except CallerError:
             attempt.close("skipped")  # its dialect cannot say even this: a few calls will find out
         else:
-            attempt.close("ok")
+            error = self._judged(attempt)
+            attempt.close("ok" if error is None else "failed", error)
         finally:
             attempt.close("cut")
             attempt.drop()
@@ -70,6 +79,15 @@ class Prober:
         health.probed(target, error, attempt.started_ns)
         if self._log is not None:
             self._log.probed(at_ns, attempt.record)
+
+    def _judged(self, attempt: Attempt) -> UpstreamError | None:
+        """An answer that is as slow as those that got the target into trouble is no answer."""
+        record = attempt.record
+        if record.first_token_us is None or not attempt.stream:
+            return None
+        if not self._paces.dawdles(attempt.target, record.first_token_us - record.started_us):
+            return None
+        return UpstreamError("too_slow", "it answers, and as slowly as before")
 
     def _request(self, target: Target, stream: bool) -> OutboundRequest:
         """Raises CannotCarry or InvalidRequest where it cannot be written for this target."""
@@ -81,6 +99,7 @@ class Prober:
     async def _ask(self, attempt: Attempt, request: OutboundRequest, stream: bool) -> None:
         """Reads the whole answer. Raises UpstreamError where there is none."""
         endpoint = attempt.target.endpoint
+        attempt.asks(request, stream)
         inbound = await self._transport.send(request)
         if not 200 <= inbound.status < 300:
             attempt.heard(inbound)

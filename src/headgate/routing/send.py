@@ -17,7 +17,9 @@ from headgate.routing.attempt import Attempt, error_body
 from headgate.routing.budget import RetryBudget
 from headgate.routing.health import Health
 from headgate.routing.outcome import Failure, most_telling
+from headgate.routing.pace import Paces
 from headgate.routing.passing import passing
+from headgate.routing.watch import Watch
 
 WHOLE_FACTOR = 5.0  # a whole answer's head comes with its last token: it may take this many times `first_token_s`
 
@@ -25,21 +27,24 @@ WHOLE_FACTOR = 5.0  # a whole answer's head comes with its last token: it may ta
 class Means:
     """What every call's sending works with."""
 
-    __slots__ = ("_whole", "_whole_of", "budget", "clock", "dialects", "health", "transport")
+    __slots__ = ("_whole", "_whole_of", "budget", "clock", "dialects", "health", "paces", "transport", "watch")
 
     def __init__(
         self,
         transport: Transport,
         clock: Clock,
         health: Health,
-        budget: RetryBudget,
         dialects: Mapping[str, Dialect],
+        watch: Watch,
+        paces: Paces,
     ) -> None:
         self.transport = transport
         self.clock = clock
         self.health = health
-        self.budget = budget
+        self.budget = RetryBudget(clock)
         self.dialects = dialects
+        self.watch = watch
+        self.paces = paces
         self._whole_of: Deadlines | None = None
         self._whole = Deadlines()
 
@@ -93,6 +98,7 @@ class Sending:
     ) -> None:
         attempt = self._attempt
         if attempt is not None and not (attempt.over and attempt.record.outcome == "ok"):
+            self._means.watch.remove(attempt)
             if attempt.complete:
                 self._succeeded(attempt)
             attempt.close("cancelled" if kind is not None and issubclass(kind, asyncio.CancelledError) else "cut")
@@ -100,8 +106,11 @@ class Sending:
 
     def commit(self) -> None:
         """The client has seen content: no other target may be asked."""
-        self._committed = True
-        self._call.record.committed = True
+        if not self._committed:
+            self._committed = True
+            self._call.record.committed = True
+            if self._attempt is not None:
+                self._means.watch.remove(self._attempt)
 
     async def read(self) -> Batch | None:
         """The frames of one upstream read; None at the complete end.
@@ -147,6 +156,8 @@ class Sending:
             record.provider, record.target_model = target.provider, target.model
             record.target_dialect = target.endpoint.dialect
             self._attempt = attempt
+            attempt.asks(request, self._asked.stream)
+            means.watch.add(attempt)
             try:
                 inbound = await means.transport.send(request)
                 if 200 <= inbound.status < 300:
@@ -232,14 +243,25 @@ class Sending:
 
     def _succeeded(self, attempt: Attempt) -> None:
         attempt.close("ok")
-        self._means.health.succeeded(attempt.target, attempt.started_ns, self._asked.stream)
+        means, record, target = self._means, attempt.record, attempt.target
+        means.watch.remove(attempt)
+        first_us = None if record.first_token_us is None or not attempt.stream else record.first_token_us
+        took_us = (record.ended_us or 0) - record.started_us
+        if first_us is not None:
+            first_us -= record.started_us
+        now_ns = attempt.started_ns + took_us * 1000
+        if means.paces.answered(target, first_us, took_us, record.output_tokens, now_ns):
+            means.health.slow(target, attempt.started_ns)
+        else:
+            means.health.succeeded(target, attempt.started_ns, attempt.stream)
 
     def _failed(self, attempt: Attempt, error: UpstreamError) -> None:
         """Notes a failure. Raises it where no other target may be asked: the client has seen content, the model has
         begun to refuse, or the request itself is at fault."""
         attempt.close("failed", error)
         attempt.drop()
-        stream = self._asked.stream
+        self._means.watch.remove(attempt)
+        stream = attempt.stream
         if error.kind == "model_gone" and not attempt.target.known and self._planned.route.ref is None:
             self._only = attempt.target.model  # a mistyped name says nothing about a target
         else:

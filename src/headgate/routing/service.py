@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from headgate.core.ports import Clock, Entropy, ProbeLog, Transport
+from headgate.core.ports import Clock, Entropy, EventSink, ProbeLog, Transport
 from headgate.core.stages import Funded, Planned, Screened
 from headgate.dialects.base import Dialect
 from headgate.routing.answers import Answers
-from headgate.routing.budget import RetryBudget
 from headgate.routing.health import Health
+from headgate.routing.pace import Paces
 from headgate.routing.plan import Planner
 from headgate.routing.probe import Prober
 from headgate.routing.send import Means, Sending
 from headgate.routing.standin import StandIn
+from headgate.routing.watch import Watch
 
 
 class Routing:
@@ -28,12 +29,16 @@ class Routing:
         entropy: Entropy,
         dialects: Mapping[str, Dialect],
         probes: ProbeLog | None = None,
+        events: EventSink | None = None,
     ) -> None:
-        self.health = Health(clock, entropy)
-        self.budget = RetryBudget(clock)
+        paces = Paces()
+        self.health = Health(clock, entropy, events)
         self.answers = Answers()
-        self._planner = Planner(self.health, dialects, clock, Prober(transport, clock, dialects, self.health, probes))
-        self._means = Means(transport, clock, self.health, self.budget, dialects)
+        prober = Prober(transport, clock, dialects, self.health, paces, probes)
+        self._planner = Planner(self.health, dialects, clock, prober)
+        watch = Watch(clock, self.health, paces, prober)
+        self._means = Means(transport, clock, self.health, dialects, watch, paces)
+        self.budget = self._means.budget
 
     def plan(self, screened: Screened) -> Planned:
         """Whom to ask, in order. Raises CannotCarry where no target can say what the request says."""

@@ -50,11 +50,11 @@ class HttpTransport:
         began_ns = self._clock.monotonic_ns()
         connection = pool.take()
         if connection is not None:
-            answer = connection.start(request, began_ns)
+            request.answer = answer = connection.start(request, began_ns)
             if await answer.arrive():
                 return answer
         connection = await self._open(pool, request)
-        answer = connection.start(request, began_ns)
+        request.answer = answer = connection.start(request, began_ns)
         await answer.arrive()
         return answer
 

@@ -105,6 +105,13 @@ class Answer:
             line.abort()
             self.wake()
 
+    def call_off(self) -> None:
+        """Close the connection at once; whoever waits for more gets UpstreamError called_off."""
+        line = self._line
+        if line is not None:
+            line.abort()
+            self.fail("called_off", "the provider had stopped answering, so its answer was not waited for")
+
     # -- for the connection
 
     def add(self, data: bytes) -> None:
