@@ -101,10 +101,6 @@ class Paces:
             found = self._of[key] = TargetPace()
         return found
 
-    def forget(self, target: Target) -> None:
-        """Start anew: it has been another for so long that this is how it is."""
-        self._of.pop((target.provider, target.model), None)
-
     def answered(self, target: Target, first_us: int | None, took_us: int, tokens: int | None, now_ns: int) -> bool:
         """A good answer: `first_us` to its first content where it was streamed. Whether it was slow: then it teaches
         nothing, lest what is slow becomes usual."""
@@ -112,8 +108,7 @@ class Paces:
         pace.answered_ns = now_ns
         if tokens is not None:
             each_us = took_us // (tokens + TOKENS_FLOOR)
-            usual = pace.each.quantile(0.99)
-            if usual is not None and each_us > usual * SLOW_FACTOR:
+            if _over(pace.each, each_us):
                 return True
             pace.each.note(each_us)
         if first_us is None:
@@ -122,10 +117,12 @@ class Paces:
             pace.first.note(first_us)
         return False
 
-    def dawdles(self, target: Target, first_us: int) -> bool:
-        """Whether a first content after `first_us` is slow for this target; False where too little is known."""
-        usual = self.of(target).first.quantile(0.99)
-        return usual is not None and first_us > usual * SLOW_FACTOR
+    def dawdles(self, target: Target, first_us: int | None, took_us: int, tokens: int | None) -> bool:
+        """Whether such an answer is slow for this target; False where too little is known. It teaches nothing."""
+        pace = self.of(target)
+        if first_us is not None and pace.first.total >= LEARNED_MIN:
+            return _over(pace.first, first_us)
+        return _over(pace.each, took_us // ((tokens or 0) + TOKENS_FLOOR))
 
     def soft_ns(self, target: Target, stream: bool) -> int:
         """How long a call may wait for this target's first content before somebody asks whether it is still there."""
@@ -134,3 +131,8 @@ class Paces:
         if usual is None:
             return int((SOFT_UNKNOWN_S if stream else SOFT_WHOLE_UNKNOWN_S) * 1e9)
         return max(int(usual * 1000 * SOFT_FACTOR), int(SOFT_MIN_S * 1e9))
+
+
+def _over(pace: Pace, us: int) -> bool:
+    usual = pace.quantile(0.99)
+    return usual is not None and us > usual * SLOW_FACTOR

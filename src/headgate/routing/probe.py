@@ -83,9 +83,11 @@ class Prober:
     def _judged(self, attempt: Attempt) -> UpstreamError | None:
         """An answer that is as slow as those that got the target into trouble is no answer."""
         record = attempt.record
-        if record.first_token_us is None or not attempt.stream:
-            return None
-        if not self._paces.dawdles(attempt.target, record.first_token_us - record.started_us):
+        first_us = None
+        if attempt.stream and record.first_token_us is not None:
+            first_us = record.first_token_us - record.started_us
+        took_us = (self._clock.monotonic_ns() - attempt.started_ns) // 1000
+        if not self._paces.dawdles(attempt.target, first_us, took_us, record.output_tokens):
             return None
         return UpstreamError("too_slow", "it answers, and as slowly as before")
 
