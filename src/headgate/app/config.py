@@ -34,7 +34,7 @@ VENDOR_KEYS = {
 
 Money = Annotated[float, msgspec.Meta(ge=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
-Ability = Literal["images", "documents", "audio", "tools", "json_schema", "reasoning", "sampling"]
+Ability = Literal["images", "documents", "audio", "tools", "json_schema", "reasoning", "sampling", "prefill"]
 
 
 class PriceSource(msgspec.Struct, forbid_unknown_fields=True):
@@ -88,6 +88,7 @@ class Source(msgspec.Struct, forbid_unknown_fields=True):
     exposed: bool = False
     management_hosts: list[str] = []
     ca_file: str | None = None
+    continue_with: list[str] = []
     providers: dict[str, ProviderSource] = {}
 
 

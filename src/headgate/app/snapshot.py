@@ -12,14 +12,23 @@ from headgate.app.config import Config, ModelSource, ProviderSource
 from headgate.core.artifact import Artifact
 from headgate.core.errors import ConfigError
 from headgate.core.ports import Clock, Endpoint, Policy
-from headgate.core.snapshot import App, Snapshot
+from headgate.core.snapshot import App, Snapshot, Target
 from headgate.core.types import Price
 from headgate.guardrails import OPEN_POLICY, compile_guardrail
 from headgate.prompts import compile_prompt
 from headgate.providers import build
 from headgate.registry import Workspace, load_workspace
 from headgate.releases import AppParts, compile_app
-from headgate.routing import Account, Catalogue, DirectModels, Facts, Targets, TierTable, compile_route
+from headgate.routing import (
+    Account,
+    Catalogue,
+    DirectModels,
+    Facts,
+    Targets,
+    TierTable,
+    compile_continue_with,
+    compile_route,
+)
 
 T = TypeVar("T")
 
@@ -57,6 +66,7 @@ class _Compiler:
         default = self._default_policy(policies)
         parts = AppParts(prompts.get, routes.get, policies.get, default, self._workspace.known)
         apps = self._apps(parts)
+        goes_on = self._try(lambda: self._continue_with(targets)) or ()
         if self._faults:
             return Compiled(None, self._faults, self._workspace)
         source = self._config.source
@@ -64,7 +74,7 @@ class _Compiler:
             digest=self._digest(),
             loaded_ns=clock.now_ns(),
             apps=apps,
-            direct=DirectModels(targets, TierTable.load()),
+            direct=DirectModels(targets, TierTable.load(), continue_with=goes_on),
             policy=default,
             endpoints=self._endpoints,
             bodies=source.bodies,
@@ -117,6 +127,11 @@ class _Compiler:
             wrong = f"there is no guardrail `{wanted}` in the workspace"
             self._faults.append(self._config.artifact.fault("guardrail", wrong, f"one of: {known}"))
         return OPEN_POLICY
+
+    def _continue_with(self, targets: Targets) -> tuple[Target, ...]:
+        """Who goes on with broken answers of models addressed by their own name."""
+        names = self._config.source.continue_with
+        return compile_continue_with(self._config.artifact, "continue_with", [*names], targets) if names else ()
 
     def _try(self, make: Callable[[], T]) -> T | None:
         try:

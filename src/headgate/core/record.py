@@ -53,6 +53,16 @@ class VerdictRecord(msgspec.Struct, array_like=True, gc=False):
     attempt: int = 0
 
 
+class SeamRecord(msgspec.Struct, array_like=True, gc=False):
+    """Where an answer went on at another target: after how many characters, from which try (counted from 1) to which,
+    and why."""
+
+    chars: int
+    from_attempt: int
+    to_attempt: int
+    why: str
+
+
 class CallBrief(msgspec.Struct, array_like=True, gc=False):
     """The leading fields of a CallRecord: what sums, metrics and the columns of a store are made of.
 
@@ -114,6 +124,7 @@ class CallRecord(CallBrief):
     snapshot: str = ""
     peer: str = ""
     answer_of: str | None = None  # the call whose answer was given again
+    seams: list[SeamRecord] = []
 
 
 class GapRecord(msgspec.Struct, array_like=True, gc=False):

@@ -32,12 +32,16 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Route(msgspec.Struct, frozen=True):
-    """Whom to ask, in order. `ref` is None for a route made from the tier table."""
+    """Whom to ask, in order. `ref` is None for a route made from the tier table.
+
+    `continue_with`: who may go on with a streamed answer that breaks off in front of its client; empty: nobody.
+    """
 
     targets: tuple[Target, ...]
     ref: ArtifactRef | None = None
     deadlines: Deadlines = Deadlines()
     attempts: int = 3
+    continue_with: tuple[Target, ...] = ()
 
 
 class Release(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from headgate.core.stages import Asked
 from headgate.core.types import Header, Json
 from headgate.dialects import anthropic_errors, anthropic_patch, anthropic_read, anthropic_request, anthropic_splice
 from headgate.dialects.anthropic_answer import StreamReader, WholeReader
+from headgate.dialects.anthropic_models import generation, takes_prefill
 from headgate.dialects.anthropic_types import NAME, Ask, AskBlock, ask_decoder
 from headgate.dialects.anthropic_write import StreamWriter, WholeWriter
 from headgate.dialects.base import (
@@ -88,6 +89,10 @@ class AnthropicMessages:
         if MARK_BYTES in body:
             changes |= anthropic_splice.without_foreign(fields_of(body, asked), dropped)
         return Carried(splice(body, asked, changes), dropped)
+
+    def takes_prefill(self, model: str) -> bool:
+        """See `Dialect.takes_prefill`."""
+        return generation(model) is not None and takes_prefill(model)
 
     def request_target(self, model: str, stream: bool) -> str:
         """See `Dialect.request_target`."""

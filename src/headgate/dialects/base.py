@@ -21,8 +21,9 @@ SETTING = "prompt.settings."  # before the name of a prompt's setting that was l
 _SHORT = 2048
 COUNT_MAX = 2**53 - 1  # what JSON numbers hold exactly: no honest token count comes near
 CHARS_PER_TOKEN = 4  # a rough measure for reservations and for usage nobody told us
+PREFILL = "prefill"  # goes on with a last turn of the assistant
 # what `write_request` asks about a target's model, where it is known at all
-ABILITIES = frozenset({"images", "documents", "audio", "tools", "json_schema", "reasoning", "sampling"})
+ABILITIES = frozenset({"images", "documents", "audio", "tools", "json_schema", "reasoning", "sampling", PREFILL})
 
 
 class Extra(msgspec.Struct, gc=False):
@@ -158,6 +159,10 @@ class Dialect(Protocol):
         """Same dialect: the client's bytes, with the model name replaced where it differs and, on streams, usage
         asked for where the client did not; `body` itself where nothing differs. What the model is known to refuse and
         the client did not say itself is left out and named: a prompt's settings, the reasoning of other vendors."""
+        ...
+
+    def takes_prefill(self, model: str) -> bool:
+        """Whether the model is known to go on with a last turn of the assistant as the beginning of its answer."""
         ...
 
     def request_target(self, model: str, stream: bool) -> str:

@@ -19,7 +19,7 @@ from headgate.dialects import (
     google_write,
 )
 from headgate.dialects.base import AnswerMeta, AnswerReader, AnswerWriter, Carried, Dialect, Read, Sent
-from headgate.dialects.google_types import NAME
+from headgate.dialects.google_types import NAME, takes_prefill
 
 
 class GoogleGenerate:
@@ -52,6 +52,10 @@ class GoogleGenerate:
     def splice_request(self, body: bytes, asked: Asked, model: str) -> Carried:
         """See `Dialect.splice_request`."""
         return google_request.splice_request(body, asked, model)
+
+    def takes_prefill(self, model: str) -> bool:
+        """See `Dialect.takes_prefill`."""
+        return takes_prefill(model)
 
     def request_target(self, model: str, stream: bool) -> str:
         """See `Dialect.request_target`."""

@@ -189,3 +189,9 @@ def is_old(model: str) -> bool:
     if known is None:
         return model.rsplit("/", 1)[-1] == "gemini-pro"
     return known < 3
+
+
+def takes_prefill(model: str) -> bool:
+    """A last turn of the model that the answer continues: up to 3.5, whose lite models refuse it as later ones do."""
+    known = generation(model)
+    return known is not None and (known < 3.5 or (known == 3.5 and "lite" not in model))

@@ -91,6 +91,10 @@ class OpenAIChat:
         of other vendors that its client keeps."""
         return openai_splice.splice_request(body, asked, model)
 
+    def takes_prefill(self, model: str) -> bool:
+        """OpenAI's models begin anew; a compatible server's account states what it can."""
+        return False
+
     def request_target(self, model: str, stream: bool) -> str:
         """The same for every model."""
         return "/chat/completions"

@@ -1,7 +1,7 @@
 """Whom to ask, in which order, and the asking, with failover inside."""
 
 from headgate.routing.catalogue import Catalogue, Facts
-from headgate.routing.compile import compile_route
+from headgate.routing.compile import compile_continue_with, compile_route
 from headgate.routing.direct import DirectModels
 from headgate.routing.health import Health
 from headgate.routing.send import Sending
@@ -20,5 +20,6 @@ __all__ = [
     "TargetFactory",
     "Targets",
     "TierTable",
+    "compile_continue_with",
     "compile_route",
 ]

@@ -9,6 +9,8 @@ from headgate.core.artifact import Artifact
 from headgate.core.ports import Deadlines
 from headgate.core.snapshot import Route, Target
 from headgate.core.types import Json, as_int, as_list, as_object, as_text
+from headgate.dialects import DIALECTS
+from headgate.dialects.base import PREFILL
 from headgate.routing.names import NAME_RULE, usable
 from headgate.routing.targets import TargetFactory
 
@@ -22,7 +24,7 @@ DEADLINE_BOUNDS = {
     "idle_s": (0.01, 3600.0),
     "total_s": (0.01, 7200.0),
 }
-_FIELDS = ("targets", "deadlines", "attempts")
+_FIELDS = ("targets", "deadlines", "attempts", "on_break")
 
 
 def compile_route(artifact: Artifact, targets: TargetFactory) -> Route:
@@ -30,16 +32,45 @@ def compile_route(artifact: Artifact, targets: TargetFactory) -> Route:
 
     Content: `targets`, a list of `provider/model` or `{provider, model}` in the order they are to be asked;
     `deadlines` in seconds (`connect_s`, `first_token_s`, `idle_s`, `total_s`); `attempts`, how many targets one call
-    may try.
+    may try; `on_break`, what happens where a streamed answer breaks off in front of its client.
     """
     content = artifact.content
     _known(artifact, "", content, _FIELDS)
     return Route(
-        targets=_targets(artifact, content.get("targets"), targets),
+        targets=_targets(artifact, "targets", content.get("targets"), targets),
         ref=artifact.ref,
         deadlines=_deadlines(artifact, content.get("deadlines")),
         attempts=_attempts(artifact, content.get("attempts", ATTEMPTS)),
+        continue_with=_continue_with(artifact, content.get("on_break"), targets),
     )
+
+
+def compile_continue_with(artifact: Artifact, at: str, value: Json, factory: TargetFactory) -> tuple[Target, ...]:
+    """Targets that may go on with a broken answer. Raises ConfigError for one whose model is not known to do that."""
+    found = _targets(artifact, at, value, factory)
+    for index, target in enumerate(found):
+        if not takes_prefill(target):
+            wrong = f"`{target}` is not known to go on with the beginning of an answer"
+            right = "a model that takes a prefill, or `prefill` among its `abilities` at the provider's account"
+            raise artifact.fault(f"{at}.{index}", wrong, right)
+    return found
+
+
+def takes_prefill(target: Target) -> bool:
+    """Whether the target goes on with the beginning of an answer: stated, or known by its name."""
+    if target.abilities is not None and PREFILL in target.abilities:
+        return True
+    return DIALECTS[target.endpoint.dialect].takes_prefill(target.model)
+
+
+def _continue_with(artifact: Artifact, value: Json, factory: TargetFactory) -> tuple[Target, ...]:
+    if value is None or value == "error":
+        return ()
+    fields = as_object(value)
+    if fields is None or "continue_with" not in fields:
+        raise artifact.fault("on_break", "`on_break` is not understood", "error, or {continue_with: [provider/model]}")
+    _known(artifact, "on_break", fields, ("continue_with",))
+    return compile_continue_with(artifact, "on_break.continue_with", fields["continue_with"], factory)
 
 
 def _known(artifact: Artifact, path: str, value: Mapping[str, Json], names: tuple[str, ...]) -> None:
@@ -49,16 +80,16 @@ def _known(artifact: Artifact, path: str, value: Mapping[str, Json], names: tupl
             raise artifact.fault(at, f"a route has no `{at}`", f"one of {', '.join(names)}")
 
 
-def _targets(artifact: Artifact, value: Json, factory: TargetFactory) -> tuple[Target, ...]:
+def _targets(artifact: Artifact, path: str, value: Json, factory: TargetFactory) -> tuple[Target, ...]:
     rows = as_list(value)
     right = "a list such as [openai/gpt-5-mini, anthropic/claude-haiku-5-5]"
     if not rows:
-        raise artifact.fault("targets", "a route needs `targets`", right)
+        raise artifact.fault(path, f"a route needs `{path}`", right)
     if len(rows) > TARGETS_MAX:
-        raise artifact.fault("targets", f"{len(rows)} targets", f"at most {TARGETS_MAX}")
+        raise artifact.fault(path, f"{len(rows)} targets", f"at most {TARGETS_MAX}")
     made: list[Target] = []
     for index, row in enumerate(rows):
-        at = f"targets.{index}"
+        at = f"{path}.{index}"
         provider, model = _names(artifact, at, row)
         target = factory.target(provider, model)
         if target is None:

@@ -24,15 +24,21 @@ class DirectModels:
     vendor because that server is down.
     """
 
-    __slots__ = ("_attempts", "_deadlines", "_routes", "_targets", "_tiers")
+    __slots__ = ("_attempts", "_continue_with", "_deadlines", "_routes", "_targets", "_tiers")
 
     def __init__(
-        self, targets: Targets, tiers: TierTable, deadlines: Deadlines | None = None, attempts: int = 3
+        self,
+        targets: Targets,
+        tiers: TierTable,
+        deadlines: Deadlines | None = None,
+        attempts: int = 3,
+        continue_with: tuple[Target, ...] = (),
     ) -> None:
         self._targets = targets
         self._tiers = tiers
         self._deadlines = deadlines or Deadlines()
         self._attempts = attempts
+        self._continue_with = continue_with
         self._routes: dict[str, Route] = {}
 
     def route(self, model: str) -> Route | None:
@@ -46,7 +52,7 @@ class DirectModels:
             found = self._resolve(model) if usable(model) else None
             if found is None:
                 return None
-            route = Route(self._chain(*found), None, self._deadlines, self._attempts)
+            route = Route(self._chain(*found), None, self._deadlines, self._attempts, self._continue_with)
             if len(self._routes) >= ROUTES_MAX:
                 del self._routes[next(iter(self._routes))]
             self._routes[model] = route

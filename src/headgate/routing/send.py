@@ -6,16 +6,18 @@ import asyncio
 from collections.abc import Mapping
 from types import TracebackType
 
-from headgate.core.chat import Batch
+from headgate.core.chat import Batch, Frame
 from headgate.core.errors import CallerError, GatewayError, UpstreamError
 from headgate.core.ports import Clock, Deadlines, Inbound, OutboundRequest, Transport
-from headgate.core.record import SkipRecord
+from headgate.core.record import SeamRecord, SkipRecord
 from headgate.core.snapshot import Target
 from headgate.core.stages import Candidate, Funded
-from headgate.dialects.base import Dialect, Read
+from headgate.core.types import Usage, money
+from headgate.dialects.base import CHARS_PER_TOKEN, AnswerMeta, Dialect, Read
 from headgate.routing.attempt import Attempt, error_body
 from headgate.routing.budget import RetryBudget
 from headgate.routing.health import Health
+from headgate.routing.joint import Joint, Told, prefilled
 from headgate.routing.outcome import Failure, most_telling
 from headgate.routing.pace import Paces
 from headgate.routing.passing import passing
@@ -65,7 +67,8 @@ class Sending:
 
     __slots__ = (
         "_asked", "_attempt", "_begun_ns", "_body", "_call", "_candidates", "_committed", "_done", "_failures",
-        "_left", "_lost", "_means", "_misfit", "_only", "_planned", "_read", "_window", "exhausted",
+        "_joint", "_left", "_lost", "_means", "_misfit", "_only", "_planned", "_read", "_told", "_told_of", "_window",
+        "exhausted",
     )  # fmt: skip
 
     def __init__(self, means: Means, funded: Funded) -> None:
@@ -88,6 +91,10 @@ class Sending:
         self._only: str | None = None  # a model that nobody knows: others do not stand in for it
         self._committed = False
         self._done = False
+        goes_on = planned.route.continue_with and self._asked.stream and self._asked.choices == 1
+        self._told = Told() if goes_on else None
+        self._told_of = 0  # the attempt that told it
+        self._joint: Joint | None = None  # the answer broke off in front of its client, and goes on elsewhere
         self.exhausted = False  # everyone who may be asked was, and failed
 
     async def __aenter__(self) -> Sending:
@@ -133,10 +140,17 @@ class Sending:
             except UpstreamError as error:
                 failed = error
             else:
+                if self._told is not None:
+                    frames = self._joined(attempt, frames)
+                    if frames is not None and not frames:
+                        continue
                 if frames is None:
                     self._done = True
                     self._succeeded(attempt)
                     return None
+                joint = self._joint
+                if joint is not None:
+                    return Batch(frames, joint.attempt, joint.dialect)
                 return Batch(frames, attempt.number, attempt.target.endpoint.dialect)
             self._failed(attempt, failed)
 
@@ -180,6 +194,8 @@ class Sending:
     def _next(self) -> tuple[Candidate, OutboundRequest]:
         """The next candidate that fits, with its request. Raises what the call is told when there is none."""
         within = self._within() if self._left > 0 else None
+        if within is not None and self._joint is not None:
+            return self._next_joined(self._joint, within)
         if within is not None:
             for candidate in self._candidates:
                 target = candidate.target
@@ -228,18 +244,23 @@ class Sending:
             call.record.dropped = [*self._lost, *carried.dropped] if carried.dropped else self._lost
             extra = passing(call.dialect, call.headers)
             return endpoint.request(target.model, asked.stream, carried.body, extra, within)
+        read = self._reading()
+        carried = self._means.dialects[endpoint.dialect].write_request(read.chat, target.model, target.abilities)
+        call.record.dropped = [*self._lost, *read.dropped, *carried.dropped]
+        return endpoint.request(target.model, asked.stream, carried.body, (), within)
+
+    def _reading(self) -> Read:
+        """The request in canonical form, read once. Raises CannotCarry or InvalidRequest."""
         read = self._read
         if read is None:
             try:
-                read = self._means.dialects[call.dialect].read_request(self._body, asked.stream)
+                read = self._means.dialects[self._call.dialect].read_request(self._body, self._asked.stream)
             except CallerError as error:
                 read = error
             self._read = read
         if isinstance(read, CallerError):
             raise read
-        carried = self._means.dialects[endpoint.dialect].write_request(read.chat, target.model, target.abilities)
-        call.record.dropped = [*self._lost, *read.dropped, *carried.dropped]
-        return endpoint.request(target.model, asked.stream, carried.body, (), within)
+        return read
 
     def _succeeded(self, attempt: Attempt) -> None:
         attempt.close("ok")
@@ -268,6 +289,8 @@ class Sending:
             self._means.health.failed(attempt.target, error, attempt.started_ns, stream, self._committed)
         if attempt.target.endpoint.dialect != self._call.dialect:
             error.body = None  # not in words the client's SDK understands
+        if self._committed and self._breaks(attempt, error):
+            return
         if self._committed or attempt.refused or not error.retryable:
             self._done = True
             raise error
@@ -279,11 +302,81 @@ class Sending:
 
     def _exhausted(self) -> UpstreamError | CallerError | GatewayError:
         self._done = True
+        if self._joint is not None:
+            return self._joint.error
         if self._failures:
             self.exhausted = True
             waits = [self._means.health.wait_s(candidate.target) for candidate in self._planned.candidates]
             return most_telling(self._failures, min((wait for wait in waits if wait is not None), default=None))
         return self._misfit or GatewayError("no target could be asked")
+
+    # -- going on in front of the client
+
+    def _joined(self, attempt: Attempt, frames: list[Frame] | None) -> list[Frame] | None:
+        """The frames as the client's stream takes them; what they say is remembered, in case they break off."""
+        told, joint = self._told, self._joint
+        assert told is not None
+        if frames is not None:
+            if told.chars and not self._committed and attempt.number > self._told_of:
+                told = self._told = Told()  # nobody has seen what an earlier try said
+            told.note(frames)
+        self._told_of = attempt.number
+        if joint is None:
+            return frames
+        self._means.watch.remove(attempt)  # it speaks
+        carried = joint.carry(frames or [], attempt.complete)
+        return carried if carried or frames is not None else None
+
+    def _breaks(self, attempt: Attempt, error: UpstreamError) -> bool:
+        """Whether the answer, seen by its client and broken off, may go on elsewhere."""
+        told, planned = self._told, self._planned
+        if told is None or attempt.refused or not error.retryable:
+            return False
+        if self._joint is None:
+            if not told.plain or not told.text.strip():
+                return False
+            target = attempt.target
+            dialect = self._means.dialects[target.endpoint.dialect]
+            call, asked = self._call, self._asked
+            meta = AnswerMeta(
+                call.id, target.model, call.received_ns // 1_000_000_000, origin=target.endpoint.dialect,
+                input_tokens=-(-asked.input_chars // CHARS_PER_TOKEN),
+            )  # fmt: skip
+            keep_usage = asked.wants_usage or dialect.name != call.dialect
+            self._joint = Joint(dialect, attempt.number, meta, keep_usage, told, error)
+            self._candidates = iter(Candidate(one, "") for one in planned.route.continue_with if one != target)
+        record = attempt.record
+        if record.output_tokens is None:  # broken off before it told: what was said will be on its bill
+            record.input_tokens, record.output_tokens = planned.input_tokens, told.tokens
+            record.cost_usd = money(attempt.target.price, Usage(planned.input_tokens, told.tokens))
+            self._call.record.tokens_estimated = True
+        return True
+
+    def _next_joined(self, joint: Joint, within: Deadlines) -> tuple[Candidate, OutboundRequest]:
+        """The next target that goes on with the answer. Raises what broke it where there is none."""
+        told, call = self._told, self._call
+        assert told is not None
+        for candidate in self._candidates:
+            target = candidate.target
+            if not self._means.health.healthy(target):
+                self._skip(target, "it may be in trouble too, and the client is waiting for the rest of its answer")
+                continue
+            try:
+                chat = prefilled(self._reading().chat, told)
+                if chat is None:
+                    break
+                dialect = self._means.dialects[target.endpoint.dialect]
+                carried = dialect.write_request(chat, target.model, target.abilities)
+            except CallerError as error:
+                self._skip(target, error.message)
+                continue
+            self._left -= 1
+            tries = len(call.record.attempts)
+            call.record.seams.append(SeamRecord(told.chars, tries, tries + 1, joint.error.kind))
+            joint.goes_on(told)
+            why = f"goes on after {told.chars} characters of {call.record.provider}/{call.record.target_model}"
+            return Candidate(target, why), target.endpoint.request(target.model, True, carried.body, (), within)
+        raise self._exhausted()
 
     def _skip(self, target: Target, why: str) -> None:
         self._call.record.skipped.append(SkipRecord(target.provider, target.model, why))

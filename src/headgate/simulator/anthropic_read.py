@@ -48,6 +48,8 @@ def read(body: Tree) -> Ask:
         if block.get("type") == "tool_result"
     ]
     ask.max_tokens = whole(body.get("max_tokens"))
+    if messages[-1].get("role") == "assistant":
+        ask.prefill = _words(messages[-1].get("content"))
     ask.stops = [text(one) for one in items(body.get("stop_sequences"))]
     ask.input_tokens = input_tokens(body) + _MEDIA_TOKENS * len(ask.media)
     prefix = ask.input_tokens - tokens(ask.said)

@@ -95,6 +95,7 @@ def answer(ask: Ask, seed: int, choice: int = 0) -> Answer:
     calls = _calls(ask, asked, seed, choice)
     spoken = "I will look that up." if "talk" in asked else ""
     said = spoken if calls else _text(ask, asked, choice)
+    said = said.removeprefix(ask.prefill)
     finish, raw = _finish(ask, asked, bool(calls))
     if finish in ("refusal", "blocked"):
         calls, said = (), "" if finish == "blocked" else "I cannot help with that request."

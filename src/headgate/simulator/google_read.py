@@ -43,6 +43,8 @@ def read(body: Tree, model: str) -> Ask:
     ask.count = whole(config.get("candidateCount")) or 1
     ask.input_tokens = _input_tokens(body, contents) + _MEDIA_TOKENS * len(ask.media)
     ask.received = len(contents)
+    if contents[-1].get("role") == "model":
+        ask.prefill = _words(contents[-1])
     return ask
 
 

@@ -8,7 +8,7 @@ import re
 
 from headgate.simulator.google_shapes import BODY, PART_DATA
 from headgate.simulator.messages import ApiError
-from headgate.simulator.models import generation
+from headgate.simulator.models import generation, goes_on
 from headgate.simulator.shape import Path, Problem, check, renamed, snake
 from headgate.simulator.signing import Signer
 from headgate.simulator.trees import Tree, dump, items, text, tree, trees, whole
@@ -42,7 +42,7 @@ def validate(body: object, model: str, signer: Signer) -> Tree:
         raise refusal("* GenerateContentRequest.contents: contents is not specified\n")
     for at, one in enumerate(contents):
         _check_content(one, at)
-    _check_turns(contents)
+    _check_turns(contents, model)
     _check_tools(fitting, model)
     _check_config(tree(fitting.get("generationConfig")), model)
     _check_signatures(contents, model, signer)
@@ -138,7 +138,7 @@ def _check_data(data: Tree, kind: str, where: str) -> None:
             ) from None
 
 
-def _check_turns(contents: list[Tree]) -> None:
+def _check_turns(contents: list[Tree], model: str) -> None:
     """A call comes after a user's turn or a response, and is answered in the next turn, all of it."""
     waiting: list[Tree] = []
     for at, one in enumerate(contents):
@@ -162,8 +162,8 @@ def _check_turns(contents: list[Tree]) -> None:
             )
     if waiting:
         raise refusal("Please ensure that function call turn is followed by a function response turn.")
-    if text(contents[-1].get("role")) == "model":
-        raise refusal("Please ensure that multiturn requests end with a user role or a function response.")
+    if text(contents[-1].get("role")) == "model" and not goes_on(model):
+        raise refusal("Requests ending with a model turn are not supported.")
 
 
 def _check_matching(called: list[Tree], answered: list[Tree]) -> None:

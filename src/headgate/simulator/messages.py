@@ -110,7 +110,8 @@ class Ask:
     `digest` covers the body but for the fields that only choose how it is delivered. `said` is the last user text,
     `stage` counts the tool rounds since it, `received` the messages. `forced` is "" where any tool must be called and
     a tool's name where that one must be. `thinks` says that it must, `may_think` False that it must not.
-    `cache_write` is the number of input tokens marked for the prompt cache."""
+    `cache_write` is the number of input tokens marked for the prompt cache. `prefill` is the beginning of the answer,
+    given by the caller as a last turn of the model: the answer goes on from there."""
 
     vendor: str
     model: str
@@ -133,6 +134,7 @@ class Ask:
     input_tokens: int = 0
     cache_write: int = 0
     received: int = 0
+    prefill: str = ""
 
 
 @dataclass(frozen=True, slots=True)

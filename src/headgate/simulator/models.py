@@ -42,6 +42,12 @@ def reasons(model: str) -> bool:
     return re.match(r"o\d|gpt-[5-9]|codex", model) is not None and "-chat" not in model
 
 
+def goes_on(model: str) -> bool:
+    """Whether a Gemini model goes on with a last turn of the model: up to 3.5, but for 3.5's lite ones."""
+    known = generation(model)
+    return 0 < known < 3.5 or (known == 3.5 and "lite" not in model)
+
+
 def generation(model: str) -> float:
     """The number in a Gemini model's name; 0 where there is none."""
     found = re.match(r"gemini-(\d+(?:\.\d+)?)", model)
