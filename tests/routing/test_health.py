@@ -10,13 +10,13 @@ from headgate.core.errors import UPSTREAM_KINDS, UpstreamError
 from headgate.core.snapshot import Target
 from headgate.core.stages import Candidate
 from headgate.routing import Health
-from headgate.routing.breaker import COOL_MAX_S, FORGET_S, STREAK
+from headgate.routing.breaker import COOL_MAX_S, FORGET_S, PROOFS, STREAK
 from headgate.routing.health import BREAKERS_MAX, FORGET_HELD_S
 from headgate.routing.plan import Planner
 from tests.routing.scripted import House
 from tests.support.world import ManualClock, SeededEntropy
 
-UNHELD = ("client_fault", "context_too_long", "pool_exhausted")
+UNHELD = ("called_off", "client_fault", "context_too_long", "pool_exhausted")
 AT_ONCE = ("first_token_timeout", "idle_timeout", "quota_exhausted", "rate_limited", "connect_timeout")
 
 
@@ -106,7 +106,8 @@ class Ordering(RuleBasedStateMachine):
     @rule(at=st.integers(0, 4), stream=st.booleans())
     def succeeds(self, at: int, stream: bool) -> None:
         target = self.target(at)
-        self.health.succeeded(target, self.world.clock.monotonic_ns(), stream)
+        for _ in range(PROOFS):
+            self.health.succeeded(target, self.world.clock.monotonic_ns(), stream)
         assert not stream or self.health.wait_s(target) is None
 
     @rule(seconds=st.one_of(st.floats(0.0, 30.0), st.floats(0.0, 900.0)))
@@ -129,7 +130,8 @@ class Ordering(RuleBasedStateMachine):
     @rule()
     def everything_recovers(self) -> None:
         for target in self.world.route.targets:
-            self.health.succeeded(target, self.world.clock.monotonic_ns(), stream=True)
+            for _ in range(PROOFS):
+                self.health.succeeded(target, self.world.clock.monotonic_ns(), stream=True)
         self.world.clock.advance(61.0)
         assert tuple(candidate.target for candidate in self.world.plan()) == self.world.route.targets
 

@@ -104,7 +104,7 @@ class Breaker:
         self.held = False
         self.ramping = False
         self.probing = False  # a probe is under way
-        self.stream = False  # whether it was a streamed answer that failed last
+        self.stream = False  # a streamed answer has failed: only one that comes whole tells that it is well
         self.streak = 0
         self.failed_ns = 0
         self.answered_ns = 0
@@ -193,7 +193,7 @@ class Breaker:
 
     def recover(self, now_ns: int) -> None:
         """It is well again: after an outage calls come back step by step, else at once."""
-        self.held = False
+        self.held = self.stream = False
         self.ramping = self._ramps
         self.since_ns = self.watched_ns = now_ns
         self.until_ns = self._told_ns = 0
@@ -228,7 +228,7 @@ class Breaker:
         now = failure.now_ns
         self.share(now)  # a ramp may be over
         self.streak += 1
-        self.stream = failure.stream
+        self.stream = self.stream or failure.stream
         self._window.count(failure.started_ns, 1 if failure.started_ns < self.watched_ns else 0, 1)
         if self.held or self.ramping:
             if self.ramping or now >= self.until_ns:

@@ -23,7 +23,6 @@ from headgate.core.chat import (
     ToolStart,
     UsageDelta,
 )
-from headgate.core.errors import UpstreamError
 from headgate.core.types import Usage
 from headgate.dialects.base import CHARS_PER_TOKEN, AnswerMeta, AnswerReader, AnswerWriter, Dialect
 
@@ -68,20 +67,11 @@ class Told:
 
 
 class Joint:
-    """The rest of an answer, in the stream of its beginning.
+    """The rest of an answer, in the stream of its beginning, whose dialect it is."""
 
-    `error` is what broke the beginning off: the client is told it where nobody can go on.
-    """
+    __slots__ = ("_bare", "_before", "_ended", "_reader", "_writer")
 
-    __slots__ = ("_bare", "_before", "_ended", "_reader", "_writer", "attempt", "dialect", "error")
-
-    def __init__(
-        self, dialect: Dialect, attempt: int, meta: AnswerMeta, keep_usage: bool, told: Told, error: UpstreamError
-    ) -> None:
-        """`attempt` and `dialect` are those of the beginning."""
-        self.attempt = attempt
-        self.dialect = dialect.name
-        self.error = error
+    def __init__(self, dialect: Dialect, meta: AnswerMeta, keep_usage: bool, told: Told) -> None:
         self._reader: AnswerReader = dialect.reader(True, keep_usage)
         self._writer: AnswerWriter = dialect.writer(True, meta)
         self._before = 0

@@ -3,63 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from types import TracebackType
 
-from headgate.core.chat import Batch, Frame
+from headgate.core.chat import Batch
 from headgate.core.errors import CallerError, GatewayError, UpstreamError
-from headgate.core.ports import Clock, Deadlines, Inbound, OutboundRequest, Transport
-from headgate.core.record import SeamRecord, SkipRecord
+from headgate.core.ports import Deadlines, Inbound, OutboundRequest
+from headgate.core.record import SkipRecord
 from headgate.core.snapshot import Target
 from headgate.core.stages import Candidate, Funded
-from headgate.core.types import Usage, money
-from headgate.dialects.base import CHARS_PER_TOKEN, AnswerMeta, Dialect, Read
+from headgate.dialects.base import Read
 from headgate.routing.attempt import Attempt, error_body
-from headgate.routing.budget import RetryBudget
-from headgate.routing.health import Health
-from headgate.routing.joint import Joint, Told, prefilled
+from headgate.routing.continuation import Continuation
+from headgate.routing.means import WHOLE_FACTOR, Means, shortened
 from headgate.routing.outcome import Failure, most_telling
-from headgate.routing.pace import Paces
 from headgate.routing.passing import passing
-from headgate.routing.watch import Watch
-
-WHOLE_FACTOR = 5.0  # a whole answer's head comes with its last token: it may take this many times `first_token_s`
-
-
-class Means:
-    """What every call's sending works with."""
-
-    __slots__ = ("_whole", "_whole_of", "budget", "clock", "dialects", "health", "paces", "transport", "watch")
-
-    def __init__(
-        self,
-        transport: Transport,
-        clock: Clock,
-        health: Health,
-        dialects: Mapping[str, Dialect],
-        watch: Watch,
-        paces: Paces,
-    ) -> None:
-        self.transport = transport
-        self.clock = clock
-        self.health = health
-        self.budget = RetryBudget(clock)
-        self.dialects = dialects
-        self.watch = watch
-        self.paces = paces
-        self._whole_of: Deadlines | None = None
-        self._whole = Deadlines()
-
-    def whole(self, deadlines: Deadlines) -> Deadlines:
-        """The deadlines of a whole answer in place of a stream's; those asked for last are at hand (0.6 us)."""
-        if self._whole_of is not deadlines:
-            self._whole_of = deadlines
-            self._whole = _within(deadlines, deadlines.first_token_s * WHOLE_FACTOR, deadlines.total_s)
-        return self._whole
-
-
-def _within(deadlines: Deadlines, first_s: float, total_s: float) -> Deadlines:
-    return Deadlines(min(deadlines.connect_s, total_s), min(first_s, total_s), deadlines.idle_s, total_s)
 
 
 class Sending:
@@ -67,8 +24,7 @@ class Sending:
 
     __slots__ = (
         "_asked", "_attempt", "_begun_ns", "_body", "_call", "_candidates", "_committed", "_done", "_failures",
-        "_joint", "_left", "_lost", "_means", "_misfit", "_only", "_planned", "_read", "_told", "_told_of", "_window",
-        "exhausted",
+        "_left", "_lost", "_means", "_misfit", "_only", "_planned", "_read", "_rest", "_window", "exhausted",
     )  # fmt: skip
 
     def __init__(self, means: Means, funded: Funded) -> None:
@@ -92,9 +48,7 @@ class Sending:
         self._committed = False
         self._done = False
         goes_on = planned.route.continue_with and self._asked.stream and self._asked.choices == 1
-        self._told = Told() if goes_on else None
-        self._told_of = 0  # the attempt that told it
-        self._joint: Joint | None = None  # the answer broke off in front of its client, and goes on elsewhere
+        self._rest = Continuation(means, planned) if goes_on else None
         self.exhausted = False  # everyone who may be asked was, and failed
 
     async def __aenter__(self) -> Sending:
@@ -140,18 +94,17 @@ class Sending:
             except UpstreamError as error:
                 failed = error
             else:
-                if self._told is not None:
-                    frames = self._joined(attempt, frames)
+                rest = self._rest
+                if rest is not None:
+                    frames = rest.heard(attempt, frames, self._committed)
                     if frames is not None and not frames:
                         continue
                 if frames is None:
                     self._done = True
                     self._succeeded(attempt)
                     return None
-                joint = self._joint
-                if joint is not None:
-                    return Batch(frames, joint.attempt, joint.dialect)
-                return Batch(frames, attempt.number, attempt.target.endpoint.dialect)
+                begun = attempt if rest is None or rest.begun is None else rest.begun
+                return Batch(frames, begun.number, begun.target.endpoint.dialect)
             self._failed(attempt, failed)
 
     async def _open(self) -> Attempt:
@@ -194,9 +147,12 @@ class Sending:
     def _next(self) -> tuple[Candidate, OutboundRequest]:
         """The next candidate that fits, with its request. Raises what the call is told when there is none."""
         within = self._within() if self._left > 0 else None
-        if within is not None and self._joint is not None:
-            return self._next_joined(self._joint, within)
-        if within is not None:
+        if within is not None and self._rest is not None and self._rest.begun is not None:
+            found = self._rest.next(self._reading, within)
+            if found is not None:
+                self._left -= 1
+                return found
+        elif within is not None:
             for candidate in self._candidates:
                 target = candidate.target
                 if self._window is not None and (target.context is None or target.context <= self._window):
@@ -234,7 +190,7 @@ class Sending:
         total_s = deadlines.total_s - (self._means.clock.monotonic_ns() - self._begun_ns) / 1e9
         if total_s <= 0:
             return None
-        return _within(deadlines, deadlines.first_token_s * (1 if stream else WHOLE_FACTOR), total_s)
+        return shortened(deadlines, deadlines.first_token_s * (1 if stream else WHOLE_FACTOR), total_s)
 
     def _request(self, target: Target, within: Deadlines) -> OutboundRequest:
         """Raises CannotCarry or InvalidRequest where the target's dialect cannot say what the request says."""
@@ -289,7 +245,7 @@ class Sending:
             self._means.health.failed(attempt.target, error, attempt.started_ns, stream, self._committed)
         if attempt.target.endpoint.dialect != self._call.dialect:
             error.body = None  # not in words the client's SDK understands
-        if self._committed and self._breaks(attempt, error):
+        if self._committed and self._rest is not None and self._rest.broke(attempt, error):
             return
         if self._committed or attempt.refused or not error.retryable:
             self._done = True
@@ -302,81 +258,13 @@ class Sending:
 
     def _exhausted(self) -> UpstreamError | CallerError | GatewayError:
         self._done = True
-        if self._joint is not None:
-            return self._joint.error
+        if self._rest is not None and self._rest.error is not None:
+            return self._rest.error  # what the client's answer broke off with
         if self._failures:
             self.exhausted = True
             waits = [self._means.health.wait_s(candidate.target) for candidate in self._planned.candidates]
             return most_telling(self._failures, min((wait for wait in waits if wait is not None), default=None))
         return self._misfit or GatewayError("no target could be asked")
-
-    # -- going on in front of the client
-
-    def _joined(self, attempt: Attempt, frames: list[Frame] | None) -> list[Frame] | None:
-        """The frames as the client's stream takes them; what they say is remembered, in case they break off."""
-        told, joint = self._told, self._joint
-        assert told is not None
-        if frames is not None:
-            if told.chars and not self._committed and attempt.number > self._told_of:
-                told = self._told = Told()  # nobody has seen what an earlier try said
-            told.note(frames)
-        self._told_of = attempt.number
-        if joint is None:
-            return frames
-        self._means.watch.remove(attempt)  # it speaks
-        carried = joint.carry(frames or [], attempt.complete)
-        return carried if carried or frames is not None else None
-
-    def _breaks(self, attempt: Attempt, error: UpstreamError) -> bool:
-        """Whether the answer, seen by its client and broken off, may go on elsewhere."""
-        told, planned = self._told, self._planned
-        if told is None or attempt.refused or not error.retryable:
-            return False
-        if self._joint is None:
-            if not told.plain or not told.text.strip():
-                return False
-            target = attempt.target
-            dialect = self._means.dialects[target.endpoint.dialect]
-            call, asked = self._call, self._asked
-            meta = AnswerMeta(
-                call.id, target.model, call.received_ns // 1_000_000_000, origin=target.endpoint.dialect,
-                input_tokens=-(-asked.input_chars // CHARS_PER_TOKEN),
-            )  # fmt: skip
-            keep_usage = asked.wants_usage or dialect.name != call.dialect
-            self._joint = Joint(dialect, attempt.number, meta, keep_usage, told, error)
-            self._candidates = iter(Candidate(one, "") for one in planned.route.continue_with if one != target)
-        record = attempt.record
-        if record.output_tokens is None:  # broken off before it told: what was said will be on its bill
-            record.input_tokens, record.output_tokens = planned.input_tokens, told.tokens
-            record.cost_usd = money(attempt.target.price, Usage(planned.input_tokens, told.tokens))
-            self._call.record.tokens_estimated = True
-        return True
-
-    def _next_joined(self, joint: Joint, within: Deadlines) -> tuple[Candidate, OutboundRequest]:
-        """The next target that goes on with the answer. Raises what broke it where there is none."""
-        told, call = self._told, self._call
-        assert told is not None
-        for candidate in self._candidates:
-            target = candidate.target
-            if not self._means.health.healthy(target):
-                self._skip(target, "it may be in trouble too, and the client is waiting for the rest of its answer")
-                continue
-            try:
-                chat = prefilled(self._reading().chat, told)
-                if chat is None:
-                    break
-                dialect = self._means.dialects[target.endpoint.dialect]
-                carried = dialect.write_request(chat, target.model, target.abilities)
-            except CallerError as error:
-                self._skip(target, error.message)
-                continue
-            self._left -= 1
-            tries = len(call.record.attempts)
-            call.record.seams.append(SeamRecord(told.chars, tries, tries + 1, joint.error.kind))
-            joint.goes_on(told)
-            why = f"goes on after {told.chars} characters of {call.record.provider}/{call.record.target_model}"
-            return Candidate(target, why), target.endpoint.request(target.model, True, carried.body, (), within)
-        raise self._exhausted()
 
     def _skip(self, target: Target, why: str) -> None:
         self._call.record.skipped.append(SkipRecord(target.provider, target.model, why))

@@ -9,10 +9,11 @@ from headgate.core.stages import Funded, Planned, Screened
 from headgate.dialects.base import Dialect
 from headgate.routing.answers import Answers
 from headgate.routing.health import Health
+from headgate.routing.means import Means
 from headgate.routing.pace import Paces
 from headgate.routing.plan import Planner
 from headgate.routing.probe import Prober
-from headgate.routing.send import Means, Sending
+from headgate.routing.send import Sending
 from headgate.routing.standin import StandIn
 from headgate.routing.watch import Watch
 

@@ -156,9 +156,6 @@ class StandIn:
     def _collect(self, batch: Batch) -> None:
         """Keeps the bytes of the answer under way; what makes it unfit to be given again ends that."""
         if batch.attempt != self._attempt:
-            if self._call.record.committed and self._attempt:  # goes on at another target: no one provider's answer
-                self._drop()
-                return
             self._attempt, self._dialect = batch.attempt, batch.dialect
             self._wires, self._size = [], 0
         for frame in batch.frames:
@@ -177,6 +174,8 @@ class StandIn:
         if not self._fit or not self._wires:
             return
         record = self._call.record
+        if record.seams:  # no one provider's answer
+            return
         cost_usd = record.attempts[-1].cost_usd
         kept = Kept(b"".join(self._wires), self._dialect, self._clock.monotonic_ns(), record.id, cost_usd)
         self._answers.keep(self._digest, kept)

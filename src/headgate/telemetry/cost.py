@@ -38,6 +38,10 @@ def settle(record: CallRecord, funded: Funded, told: Usage | None, chars: int) -
     if attempt is None:
         record.cost_usd = money(_price(record, funded), usage)
         return
+    if record.seams:  # each try has its own counts; the answer's are those of all its parts
+        record.tokens_estimated = True
+        record.cost_usd = None if attempt.cost_usd is None else _earlier(record.attempts)
+        return
     if attempt.input_tokens != usage.input or attempt.output_tokens != usage.output:
         attempt.input_tokens, attempt.output_tokens = usage.input, usage.output
         attempt.cost_usd = money(_price(record, funded), usage)

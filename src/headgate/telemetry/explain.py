@@ -22,6 +22,11 @@ def explain(record: CallRecord) -> list[str]:
     lines = [_asked(record), *_ran(record)]
     lines += [f"{skip.provider}/{skip.model} was not asked: {skip.why}." for skip in record.skipped]
     lines += [_attempt(number, attempt) for number, attempt in enumerate(record.attempts, 1)]
+    lines += [
+        f"After {seam.chars} characters the answer of attempt {seam.from_attempt} broke off ({seam.why}), in front of "
+        f"its client; attempt {seam.to_attempt} was asked to go on."
+        for seam in record.seams
+    ]
     lines += _stood_in(record)
     lines += _verdicts(record)
     if record.dropped:
