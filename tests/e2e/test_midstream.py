@@ -85,7 +85,9 @@ def test_the_client_reads_one_whole_answer(
     assert "goes on after" in rest["why"]
     assert any("broke off" in line for line in record["explanation"])
     assert record["call"]["tokens_estimated"]
-    assert record["call"]["cost_usd"] == pytest.approx(broken["cost_usd"] + rest["cost_usd"])
+    costs = [broken["cost_usd"], rest["cost_usd"]]
+    assert record["call"]["cost_usd"] == (None if None in costs else pytest.approx(sum(costs)))
+    assert broken["output_tokens"] > 0
 
 
 @pytest.mark.parametrize("sdk", VENDORS)

@@ -29,7 +29,7 @@ from headgate.dialects.anthropic_types import (
     message_decoder,
 )
 from headgate.dialects.base import COUNT_MAX
-from headgate.dialects.whole import WholeBody
+from headgate.dialects.whole import WholeBody, is_object
 from headgate.wire.sse import Event, SseParser, parse
 
 MESSAGE_STOP: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
@@ -115,14 +115,26 @@ class StreamReader:
     is truncated, message_stop or not.
     """
 
-    __slots__ = ("_args", "_blocks", "_failure", "_finished", "_last", "_open", "_parser", "_started", "_usage")
+    __slots__ = (
+        "_args",
+        "_blocks",
+        "_broken",
+        "_failure",
+        "_finished",
+        "_last",
+        "_open",
+        "_parser",
+        "_started",
+        "_usage",
+    )
 
     def __init__(self) -> None:
         self._parser = SseParser()
         self._blocks = BlockCount()
         self._usage = UsageCount()
         self._open: int | None = None
-        self._args = False  # the open tool call has shown some of its input
+        self._args: list[str] = []  # what the open tool call has shown of its input
+        self._broken = False  # a tool call's input was no JSON object
         self._started = False
         self._finished = False
         self._last = False
@@ -196,7 +208,8 @@ class StreamReader:
         if got.type == "message_stop" and not self._finished:
             self._failure = _truncated()
             return None
-        return self._structure(event.wire, got)
+        frame = self._structure(event.wire, got)
+        return None if self._failure is not None else frame
 
     def _more(self, got: GotEvent) -> list[Delta]:
         delta, index = got.delta, got.index
@@ -209,7 +222,7 @@ class StreamReader:
                 number = self._blocks.tools.get(index)
                 if number is None or not delta.partial_json:
                     return []
-                self._args = True
+                self._args.append(delta.partial_json)
                 return [ToolArgs(number, delta.partial_json)]
             case "thinking_delta" | "signature_delta":
                 if not delta.thinking and not delta.signature:
@@ -225,10 +238,10 @@ class StreamReader:
         match got.type:
             case "content_block_start" if got.content_block is not None:
                 block = got.content_block
-                self._open, self._args = got.index, False
+                self._open, self._args = got.index, []
                 frame.deltas = self._blocks.opened(got.index, block)
                 if block.type == "tool_use" and (given := bytes(block.input).strip()) not in _EMPTY_INPUTS:
-                    self._args = True
+                    self._args.append(given.decode())
                     frame.deltas.append(ToolArgs(self._blocks.tools[got.index], given.decode()))
                 frame.content = bool(frame.deltas) or block.type not in ("text", "thinking")
                 frame.unsaid = None if block.type in _SAID else _UNSAID
@@ -236,6 +249,8 @@ class StreamReader:
                 number = self._blocks.tools.get(got.index)
                 if number is not None and not self._args:
                     frame.deltas.append(ToolArgs(number, "{}"))  # a call without input shows no fragment at all
+                elif number is not None:
+                    self._broken = self._broken or not is_object("".join(self._args))
                 self._open = None
             case "message_start" if got.message is not None:
                 self._started = True
@@ -245,6 +260,8 @@ class StreamReader:
             case "message_delta":
                 if got.delta is not None and got.delta.stop_reason is not None:
                     self._finished = True
+                    if self._broken and got.delta.stop_reason == "tool_use":  # one cut by its limit says so
+                        self._failure = UpstreamError("bad_tool_call", "the input of a tool call is not a JSON object")
                     frame.deltas.append(finish(got.delta.stop_reason, got.delta.stop_sequence))
                     frame.content = got.delta.stop_reason == "refusal"
                 if got.usage is not None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from headgate.core.chat import (
     Begin,
     Delta,
@@ -36,7 +34,7 @@ from headgate.dialects.openai_types import (
     GotUsage,
     GotWhole,
 )
-from headgate.dialects.whole import ANSWER_BYTES_MAX
+from headgate.dialects.whole import ANSWER_BYTES_MAX, is_object
 
 CHOICES_MAX: Final = 128
 CALLS_MAX: Final = 1024
@@ -58,8 +56,6 @@ FINISH: Final[dict[str, str]] = {
     "sensitive": "refusal",
     "error": "error",  # aggregators say so where the server behind them broke off
 }
-
-_arguments: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class _Call:
@@ -192,7 +188,8 @@ class AnswerState:
                 raise UpstreamError("bad_tool_call", "the provider sent a tool call without a name")
             text = "".join(call.pieces)
             if text and not call.custom:
-                _check_arguments(text)
+                if not is_object(text):
+                    raise UpstreamError("bad_tool_call", "the arguments of a tool call are not a JSON object")
         # a forced call ends with `stop` at OpenAI itself; some servers say `tool_calls` without calling any
         return "tool_calls" if state.calls else "stop"
 
@@ -221,13 +218,6 @@ def plain(got: GotWhole) -> list[Delta] | None:
     if got.usage is not None:
         deltas.append(UsageDelta(told(got.usage)))
     return deltas
-
-
-def _check_arguments(text: str) -> None:
-    try:
-        _arguments.decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise UpstreamError("bad_tool_call", "the arguments of a tool call are not a JSON object") from error
 
 
 def _place(got: GotCall, state: _Choice) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from headgate.core.chat import Frame
 from headgate.core.errors import UpstreamError
 
@@ -30,3 +32,15 @@ class WholeBody:
     def gathered(self) -> bytes:
         """The whole body."""
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+
+
+def is_object(text: str) -> bool:
+    """Whether the arguments of a tool call are a JSON object, as far as its top level."""
+    try:
+        _object.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return False
+    return True
+
+
+_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])

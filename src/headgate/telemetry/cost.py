@@ -40,7 +40,8 @@ def settle(record: CallRecord, funded: Funded, told: Usage | None, chars: int) -
         return
     if record.seams:  # each try has its own counts; the answer's are those of all its parts
         record.tokens_estimated = True
-        record.cost_usd = None if attempt.cost_usd is None else _earlier(record.attempts)
+        owed = [one.cost_usd for one in record.attempts if one.output_tokens is not None]
+        record.cost_usd = None if None in owed else _earlier(record.attempts)
         return
     if attempt.input_tokens != usage.input or attempt.output_tokens != usage.output:
         attempt.input_tokens, attempt.output_tokens = usage.input, usage.output
