@@ -112,7 +112,7 @@ REFUSED = {
     "bad base64": (body(user({"inlineData": {"mimeType": "image/png", "data": "*"}})), NEW, "Base64 decoding failed"),
     "type": (config(temperature="hot"), NEW, "Invalid value at 'generation_config.temperature' (TYPE_FLOAT), \"hot\""),
     "hot": (config(temperature=3), NEW, "generation_config.temperature: must be at most 2"),
-    "model speaks last": (body(user(), {"role": "model", "parts": [{"text": "x"}]}), NEW, "end with a user role"),
+    "model speaks last": (body(user(), {"role": "model", "parts": [{"text": "x"}]}), NEW, "ending with a model turn"),
     "call after model": (
         body(user(), {"role": "model", "parts": [{"text": "x"}]}, calls(), answers(), tools=tools()),
         NEW,

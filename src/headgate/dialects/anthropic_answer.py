@@ -133,7 +133,7 @@ class StreamReader:
         self._blocks = BlockCount()
         self._usage = UsageCount()
         self._open: int | None = None
-        self._args: list[str] = []  # what the open tool call has shown of its input
+        self._args: dict[int, list[str]] = {}  # what open tool calls have shown of their input
         self._broken = False  # a tool call's input was no JSON object
         self._started = False
         self._finished = False
@@ -222,7 +222,7 @@ class StreamReader:
                 number = self._blocks.tools.get(index)
                 if number is None or not delta.partial_json:
                     return []
-                self._args.append(delta.partial_json)
+                self._args.setdefault(number, []).append(delta.partial_json)
                 return [ToolArgs(number, delta.partial_json)]
             case "thinking_delta" | "signature_delta":
                 if not delta.thinking and not delta.signature:
@@ -238,20 +238,18 @@ class StreamReader:
         match got.type:
             case "content_block_start" if got.content_block is not None:
                 block = got.content_block
-                self._open, self._args = got.index, []
+                self._open = got.index
                 frame.deltas = self._blocks.opened(got.index, block)
                 if block.type == "tool_use" and (given := bytes(block.input).strip()) not in _EMPTY_INPUTS:
-                    self._args.append(given.decode())
-                    frame.deltas.append(ToolArgs(self._blocks.tools[got.index], given.decode()))
+                    number = self._blocks.tools[got.index]
+                    self._args[number] = [given.decode()]
+                    frame.deltas.append(ToolArgs(number, given.decode()))
                 frame.content = bool(frame.deltas) or block.type not in ("text", "thinking")
                 frame.unsaid = None if block.type in _SAID else _UNSAID
             case "content_block_stop":
-                number = self._blocks.tools.get(got.index)
-                if number is not None and not self._args:
-                    frame.deltas.append(ToolArgs(number, "{}"))  # a call without input shows no fragment at all
-                elif number is not None:
-                    self._broken = self._broken or not is_object("".join(self._args))
                 self._open = None
+                if (number := self._blocks.tools.get(got.index)) is not None:
+                    frame.deltas += self._call_ended(number)
             case "message_start" if got.message is not None:
                 self._started = True
                 frame.deltas.append(Begin(got.message.id, got.message.model))
@@ -260,8 +258,7 @@ class StreamReader:
             case "message_delta":
                 if got.delta is not None and got.delta.stop_reason is not None:
                     self._finished = True
-                    if self._broken and got.delta.stop_reason == "tool_use":  # one cut by its limit says so
-                        self._failure = UpstreamError("bad_tool_call", "the input of a tool call is not a JSON object")
+                    self._failure = self._failure or self._spoilt(got.delta.stop_reason)
                     frame.deltas.append(finish(got.delta.stop_reason, got.delta.stop_sequence))
                     frame.content = got.delta.stop_reason == "refusal"
                 if got.usage is not None:
@@ -272,6 +269,20 @@ class StreamReader:
                 pass
         frame.open_block = self._open
         return frame
+
+    def _call_ended(self, number: int) -> list[Delta]:
+        """The end of a tool call's block; a call without input shows no fragment of it at all."""
+        shown = self._args.pop(number, None)
+        if shown is None:
+            return [ToolArgs(number, "{}")]
+        self._broken = self._broken or not is_object("".join(shown))
+        return []
+
+    def _spoilt(self, reason: str) -> UpstreamError | None:
+        """What is wrong with an answer whose tool call broke off; one that was cut by its limit says so itself."""
+        if not self._broken or reason != "tool_use":
+            return None
+        return UpstreamError("bad_tool_call", "the input of a tool call is not a JSON object")
 
 
 class WholeReader(WholeBody):

@@ -187,9 +187,8 @@ class AnswerState:
             if not call.opened:
                 raise UpstreamError("bad_tool_call", "the provider sent a tool call without a name")
             text = "".join(call.pieces)
-            if text and not call.custom:
-                if not is_object(text):
-                    raise UpstreamError("bad_tool_call", "the arguments of a tool call are not a JSON object")
+            if text and not call.custom and not is_object(text):
+                raise UpstreamError("bad_tool_call", "the arguments of a tool call are not a JSON object")
         # a forced call ends with `stop` at OpenAI itself; some servers say `tool_calls` without calling any
         return "tool_calls" if state.calls else "stop"
 
