@@ -137,8 +137,8 @@ def test_interleaved_parallel_calls_come_out_one_after_the_other() -> None:
     assert [call[:3] for call in shown(deltas(read(data))).calls.values()] == [
         ("a", "f", '{"x":1}'), ("b", "g", '{"y":2}'), ("c", "h", "{}"),
     ]  # fmt: skip
-    short = deltas(read(write(FROM_OPENAI, [*run[:5], run[-1]], True)))
-    assert [call[0] for call in shown(short).calls.values()] == ["a", "b", "c"]
+    with pytest.raises(UpstreamError, match="not a JSON object"):  # calls that broke off are never passed as whole
+        read(write(FROM_OPENAI, [*run[:5], run[-1]], True))
 
 
 def test_arguments_that_are_no_json_object_keep_their_text() -> None:
