@@ -80,7 +80,8 @@ def fork(
 ) -> Child:
     """Run `work` in a forked child, which exits when it returns. `signals` were blocked here and are not there.
 
-    Ctrl-C reaches a whole terminal group: a child ignores SIGINT and is told to stop by the parent.
+    Ctrl-C reaches a whole terminal group: a child ignores SIGINT and is told to stop by the parent. So it is with
+    SIGHUP, which the parent sends on to have the configuration read again.
 
     The caller has one thread and no event loop: what was loaded before the fork is shared, and starts are fast.
     """
@@ -98,6 +99,7 @@ def fork(
         for sibling in siblings:
             sibling.close()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it knows what to do with it
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
         _work(name, work, Lifeline(gone_read, report_write))
         status = 0

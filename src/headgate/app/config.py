@@ -25,6 +25,7 @@ LISTEN = "127.0.0.1:8484"
 SECRET_BYTES_MAX = 16 * 1024
 PORT_MAX = 65_535
 RETENTION_DAYS_MAX = 3650
+WORKERS_MAX = 64
 VENDOR_KEYS = {
     "openai": "OPENAI_API_KEY",
     "anthropic": "ANTHROPIC_API_KEY",
@@ -89,6 +90,7 @@ class Source(msgspec.Struct, forbid_unknown_fields=True):
     management_hosts: list[str] = []
     ca_file: str | None = None
     continue_with: list[str] = []
+    workers: int = 1
     providers: dict[str, ProviderSource] = {}
 
 
@@ -103,6 +105,7 @@ class Config(msgspec.Struct, frozen=True):
     workspace: Path | None
     providers: tuple[ProviderSettings, ...]
     ca_file: Path | None = None
+    workers: int = 1
 
 
 def load_config(
@@ -172,6 +175,8 @@ def _checked(artifact: Artifact, base: Path, environment: Mapping[str, str]) -> 
         raise artifact.fault("providers", "there is no provider", "providers: {openai: {type: openai, key_env: ...}}")
     if not 1 <= source.retention_days <= RETENTION_DAYS_MAX:
         raise artifact.fault("retention_days", "records are kept for a day at least", f"1 to {RETENTION_DAYS_MAX}")
+    if not 1 <= source.workers <= WORKERS_MAX:
+        raise artifact.fault("workers", f"{source.workers} workers", f"1 to {WORKERS_MAX}")
     ca_file = None if source.ca_file is None else base / source.ca_file
     if ca_file is not None:
         _check_roots(artifact, ca_file)
@@ -184,6 +189,7 @@ def _checked(artifact: Artifact, base: Path, environment: Mapping[str, str]) -> 
         workspace=None if source.workspace is None else base / source.workspace,
         providers=tuple(_provider(artifact, name, one, base, environment) for name, one in source.providers.items()),
         ca_file=ca_file,
+        workers=source.workers,
     )
 
 

@@ -8,8 +8,9 @@ import gc
 import hmac
 import logging
 import os
+import signal
 import socket
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import msgspec
@@ -19,12 +20,14 @@ from starlette.concurrency import run_in_threadpool
 import headgate
 from headgate import admission, telemetry
 from headgate.admission import KeyDesk, load_pepper
+from headgate.app import operations
 from headgate.app.children import Lifeline, Report
 from headgate.app.config import Config
+from headgate.app.generation import Generation
 from headgate.app.supervisor import url_of
 from headgate.app.worker import GC_THRESHOLD, JOURNAL_FOLDER, stop_event
 from headgate.core.calls import Retention
-from headgate.core.errors import Forbidden, StoreUnavailable
+from headgate.core.errors import ConfigError, Forbidden, StoreUnavailable
 from headgate.core.handlers import Actor
 from headgate.core.keys import EVERY_TENANT
 from headgate.core.ports import Clock, Entropy
@@ -89,6 +92,13 @@ class Control:
         except (OSError, StoreUnavailable) as error:
             log.warning("could not publish keys or drop old calls: %s; trying again", type(error).__name__)
 
+    def follow(self, reread: Callable[[], Config]) -> None:
+        """Take over what concerns control of a configuration that was read again."""
+        try:
+            self._retention = Retention(reread().source.retention_days)
+        except ConfigError as error:  # the supervisor, which read it first, told what is wrong
+            log.warning("the configuration changed while it was read: %s", error)
+
     def close(self) -> None:
         """Drain what is left, let go of the stores."""
         while self.keeper.step():
@@ -97,13 +107,14 @@ class Control:
         self.keys.close()
 
 
-def run_control(config: Config, sock: socket.socket, lifeline: Lifeline) -> None:
+def run_control(generation: Generation, sock: socket.socket, lifeline: Lifeline) -> None:
     """Serve the management API on the socket until SIGTERM, or until the parent is gone."""
-    asyncio.run(_serve(config, sock, lifeline))
+    asyncio.run(_serve(generation, sock, lifeline))
 
 
-async def _serve(config: Config, sock: socket.socket, lifeline: Lifeline) -> None:
+async def _serve(generation: Generation, sock: socket.socket, lifeline: Lifeline) -> None:
     stopped = stop_event(lifeline)
+    config = generation.config
     clock, entropy = SystemClock(), SystemEntropy()
     config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     control = Control(config, clock, entropy)
@@ -111,6 +122,7 @@ async def _serve(config: Config, sock: socket.socket, lifeline: Lifeline) -> Non
     token = entropy.bytes(32).hex()
     handlers = [
         *admission.handlers(control.desk),
+        *operations.handlers(config.state, os.getppid(), clock),
         *telemetry.handlers(Queries(control.calls), control.metrics, lambda: control.keeper.state, clock),
     ]
     hosts = [_host_of(sock), "localhost", "127.0.0.1", *config.source.management_hosts]
@@ -119,6 +131,7 @@ async def _serve(config: Config, sock: socket.socket, lifeline: Lifeline) -> Non
     gc.collect()
     gc.set_threshold(*GC_THRESHOLD)
     gc.freeze()  # as in a worker: the keeper's batches would have everything that was loaded looked at again and again
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: control.follow(generation.reread))
     serving = asyncio.create_task(server.serve(sockets=[sock]))
     keeping = asyncio.create_task(control.keep(stopped))
     _tell(config.state, Told(url_of(sock), token, os.getpid()))

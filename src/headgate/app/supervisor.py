@@ -1,7 +1,7 @@
 """`headgate up`: one supervisor, one control process, data-plane workers that share the listening socket.
 
 The supervisor loads and checks everything first, then forks: a mistake stops it before anything listens, and a worker
-that dies is replaced without loading again.
+that dies is replaced without loading again. SIGHUP has the configuration read again; SIGTERM and SIGINT end it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from pathlib import Path
 import msgspec
 
 from headgate.app.children import Child, Lifeline, fork, reap
-from headgate.app.config import Config
+from headgate.app.generation import OUTCOME_FILE, Generation, tell_outcome
+from headgate.app.roster import make_roster
 from headgate.core.errors import ConfigError
 from headgate.core.ports import Clock
 from headgate.wire.listener import bind
@@ -46,34 +47,40 @@ class Address(msgspec.Struct, frozen=True):
     secret: str | None
 
 
-Work = Callable[[socket.socket, Lifeline], None]
+Work = Callable[[socket.socket, Lifeline, int], None]
+CONTROL = 0  # the slot of the control process; workers have 1, 2, ...
 
 
 class Supervisor:
     """Owns the sockets, the lock and the children."""
 
-    def __init__(self, config: Config, worker: Work, control: Work, clock: Clock) -> None:
-        self._config = config
+    def __init__(self, generation: Generation, worker: Work, control: Work, clock: Clock) -> None:
+        self._generation = generation
         self._work = {"worker": worker, "control": control}
         self._clock = clock
         self._sockets: dict[str, socket.socket] = {}
         self._children: dict[int, Child] = {}
-        self._started_ns: dict[str, int] = {}
-        self._deaths: dict[str, int] = {}
-        self._due: dict[str, int] = {}  # when a child that died is started again, monotonic ns
+        self._slots: dict[int, int] = {}  # pid -> slot
+        self._started_ns: dict[int, int] = {}
+        self._deaths: dict[int, int] = {}
+        self._due: dict[int, int] = {}  # slot -> when a child that died is started again, monotonic ns
         self._lock = -1
+        self._terminal = os.isatty(0)
 
     def run(self, started: Callable[[Address], None]) -> int:
-        """Serve until SIGTERM, SIGINT or SIGHUP; the exit status. Calls `started` once both children answer.
+        """Serve until SIGTERM or SIGINT; the exit status. Calls `started` once all children answer.
 
         Raises ConfigError for what keeps it from starting.
         """
-        self._lock = hold_lock(self._config.state, self._clock)
+        config = self._generation.config
+        self._lock = hold_lock(config.state, self._clock)
+        make_roster(config.state)
+        (config.state / OUTCOME_FILE).unlink(missing_ok=True)
         raise_descriptors()
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
-            self._sockets["worker"] = listen(self._config.listen)
-            self._sockets["control"] = listen(self._config.management)
+            self._sockets["worker"] = listen(config.listen)
+            self._sockets["control"] = listen(config.management)
             started(self._start())
             return self._watch()
         finally:
@@ -84,7 +91,7 @@ class Supervisor:
             os.close(self._lock)
 
     def _start(self) -> Address:
-        children = [self._fork("worker"), self._fork("control")]
+        children = [self._fork(slot) for slot in (*self._workers(), CONTROL)]
         secret = None
         for child in children:
             report = child.wait_ready(START_S, self._clock)
@@ -96,37 +103,69 @@ class Supervisor:
     def _url(self, name: str) -> str:
         return url_of(self._sockets[name])
 
-    def _fork(self, name: str) -> Child:
-        child = fork(name, lambda lifeline: self._become(name, lifeline), _SIGNALS, self._children.values())
+    def _workers(self) -> range:
+        """The slots of as many workers as are wanted."""
+        return range(1, self._generation.config.workers + 1)
+
+    def _fork(self, slot: int) -> Child:
+        name = "control" if slot == CONTROL else f"worker {slot}"
+        child = fork(name, lambda lifeline: self._become(slot, lifeline), _SIGNALS, self._children.values())
         self._children[child.pid] = child
-        self._started_ns[name] = self._clock.monotonic_ns()
+        self._slots[child.pid] = slot
+        self._started_ns[slot] = self._clock.monotonic_ns()
         return child
 
-    def _become(self, name: str, lifeline: Lifeline) -> None:
+    def _become(self, slot: int, lifeline: Lifeline) -> None:
         """In the child: keep its own socket, so that a socket nobody serves any more refuses at once.
 
         Control keeps the lock as well: two keepers must not drain the same journals. A worker that outlives its
         supervisor, to finish its calls, must not keep the next instance from starting.
         """
+        name = "control" if slot == CONTROL else "worker"
         for other, sock in self._sockets.items():
             if other != name:
                 sock.close()
         if name == "worker":
             os.close(self._lock)
-        self._work[name](self._sockets[name], lifeline)
+        self._work[name](self._sockets[name], lifeline, slot)
 
     def _watch(self) -> int:
         """Replace children that die, until told to stop. A child that cannot live never takes the others with it."""
         while True:
             received = signal.sigtimedwait(_SIGNALS, self._until_due_s())
-            if received is not None and received.si_signo != signal.SIGCHLD:
+            if received is not None and received.si_signo == signal.SIGHUP and not self._hung_up():
+                self._reload()
+            elif received is not None and received.si_signo != signal.SIGCHLD:
                 return 0
             while (ended := reap()) is not None:
                 self._note_death(*ended)
             now = self._clock.monotonic_ns()
-            for name in [name for name, due in self._due.items() if due <= now]:
-                del self._due[name]
-                self._fork(name)
+            for slot in [slot for slot, due in self._due.items() if due <= now]:
+                del self._due[slot]
+                self._fork(slot)
+
+    def _hung_up(self) -> bool:
+        """Whether it was started in a terminal that is closed now: nobody would see it run on."""
+        return self._terminal and not os.isatty(0)
+
+    def _reload(self) -> None:
+        """The files as they are now, where they are sound; every child is told, and reads them itself."""
+        outcome = self._generation.renew()
+        for fault in outcome.faults:
+            log.error("reload: %s: %s (%s)", fault.where, fault.wrong, fault.right)
+        if not outcome.faults:
+            log.info("reload: configuration %s", outcome.digest[:12])
+            wanted = self._workers()
+            for pid, child in self._children.items():
+                surplus = self._slots[pid] != CONTROL and self._slots[pid] not in wanted
+                child.signal(signal.SIGTERM if surplus else signal.SIGHUP)
+            for slot in wanted:
+                if slot not in self._slots.values() and slot not in self._due:
+                    self._fork(slot)
+        try:
+            tell_outcome(self._generation.config.state, outcome)
+        except OSError as error:
+            log.error("reload: its outcome could not be written: %s", error.strerror)
 
     def _until_due_s(self) -> float:
         now = self._clock.monotonic_ns()
@@ -137,24 +176,27 @@ class Supervisor:
         if child is None:
             return
         child.close()
+        slot = self._slots.pop(pid)
+        if slot != CONTROL and slot not in self._workers():
+            log.info("%s (process %d) ended; it is wanted no longer", child.name, pid)
+            return
         now = self._clock.monotonic_ns()
-        if now - self._started_ns[child.name] > SETTLED_NS:
-            self._deaths[child.name] = 0
-        deaths = self._deaths[child.name] = self._deaths.get(child.name, 0) + 1
+        if now - self._started_ns[slot] > SETTLED_NS:
+            self._deaths[slot] = 0
+        deaths = self._deaths[slot] = self._deaths.get(slot, 0) + 1
         wait_s = RESTART_S[min(deaths, len(RESTART_S)) - 1]
         log.error("%s (process %d) ended with %s; the next one starts in %g s", child.name, pid, how, wait_s)
-        self._due[child.name] = now + round(wait_s * 1e9)
+        self._due[slot] = now + round(wait_s * 1e9)
 
     def _stop(self) -> None:
         """New connections are refused, workers finish their calls, then control drains what they wrote."""
         if "worker" in self._sockets:
             self._sockets["worker"].close()
-        for name in ("worker", "control"):
-            self._stop_all(name)
+        self._stop_all([child for pid, child in self._children.items() if self._slots[pid] != CONTROL])
+        self._stop_all(list(self._children.values()))
 
-    def _stop_all(self, name: str) -> None:
-        """Ask the children of a name to end, wait, then kill what is left."""
-        waiting = [child for child in self._children.values() if child.name == name]
+    def _stop_all(self, waiting: list[Child]) -> None:
+        """Ask children to end, wait, then kill what is left."""
         for child in waiting:
             child.signal(signal.SIGTERM)
         deadline = self._clock.monotonic_ns() + round(STOP_S * 1e9)
@@ -170,6 +212,7 @@ class Supervisor:
 
     def _forget(self, pid: int) -> None:
         child = self._children.pop(pid, None)
+        self._slots.pop(pid, None)
         if child is not None:
             child.close()
 

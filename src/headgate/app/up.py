@@ -8,6 +8,7 @@ from importlib import import_module
 
 from headgate.app.children import Lifeline
 from headgate.app.config import Config
+from headgate.app.generation import Generation
 from headgate.app.snapshot import Compiled, compile_snapshot
 from headgate.app.supervisor import Address, Supervisor
 from headgate.app.worker import run_worker
@@ -21,22 +22,25 @@ def check(config: Config) -> Compiled:
     return compile_snapshot(config, SystemClock())
 
 
-def up(config: Config, started: Callable[[Address], None]) -> int:
-    """Serve until told to stop; the exit status. Raises ConfigError before anything listens."""
+def up(config: Config, started: Callable[[Address], None], reread: Callable[[], Config]) -> int:
+    """Serve until told to stop; the exit status. `reread` reads the configuration again where that is asked for.
+
+    Raises ConfigError before anything listens.
+    """
     clock = SystemClock()
-    snapshot = _sound(compile_snapshot(config, clock))
+    generation = Generation(config, _sound(compile_snapshot(config, clock)), reread, clock)
     supervisor = Supervisor(
-        config,
-        lambda sock, lifeline: run_worker(config, snapshot, sock, lifeline),
-        lambda sock, lifeline: _control(config, sock, lifeline),
+        generation,
+        lambda sock, lifeline, slot: run_worker(generation, sock, lifeline, slot),
+        lambda sock, lifeline, _slot: _control(generation, sock, lifeline),
         clock,
     )
     return supervisor.run(started)
 
 
-def _control(config: Config, sock: socket.socket, lifeline: Lifeline) -> None:
+def _control(generation: Generation, sock: socket.socket, lifeline: Lifeline) -> None:
     # loaded in the control process only: database and web framework are 17 MB and half a second that no worker needs
-    import_module("headgate.app.control").run_control(config, sock, lifeline)
+    import_module("headgate.app.control").run_control(generation, sock, lifeline)
 
 
 def _sound(compiled: Compiled) -> Snapshot:

@@ -15,6 +15,10 @@ from headgate.admission import Admission, KeySource, load_pepper
 from headgate.app.children import Lifeline, Report
 from headgate.app.config import Config
 from headgate.app.gate import wire_gate
+from headgate.app.generation import Generation
+from headgate.app.roster import DRAINING, SERVING, Seat
+from headgate.app.snapshot import compile_snapshot
+from headgate.core.errors import ConfigError
 from headgate.core.ids import CallIds
 from headgate.core.ports import Clock, Entropy
 from headgate.core.snapshot import Snapshot
@@ -27,6 +31,7 @@ from headgate.wire.limits import ServerLimits
 from headgate.wire.server import HttpServer
 
 DRAIN_S = 30.0
+TELL_S = 1.0
 JOURNAL_FOLDER = "journal"
 # calls leave no cycles behind, so what the collector looks at is alive: with the usual 700 it takes 2 us of each call
 GC_THRESHOLD = (20_000, 20, 50)
@@ -39,6 +44,8 @@ class Worker:
 
     def __init__(self, config: Config, snapshot: Snapshot, clock: Clock, entropy: Entropy) -> None:
         self._background = ThreadPoolExecutor(1, "journal")
+        self._clock = clock
+        self.snapshot = snapshot
         state = config.state
         self.admission = Admission(KeySource(state, load_pepper(state, entropy)), clock)
         settings = JournalSettings(full=snapshot.journal_full)
@@ -47,13 +54,21 @@ class Worker:
         )
         self.transport = HttpTransport(clock, ca_file=None if config.ca_file is None else str(config.ca_file))
         gate = wire_gate(self.admission, self.journal, self.transport, clock, entropy)
-        self.plane = DataPlane(gate, lambda: snapshot, CallIds(clock, entropy), clock, DIALECTS, self._not_ready)
+        self.plane = DataPlane(gate, lambda: self.snapshot, CallIds(clock, entropy), clock, DIALECTS, self._not_ready)
         self.server = HttpServer(self.plane, ServerLimits(), clock)
         self.admission.watch()
 
     def _not_ready(self) -> str | None:
         """Why no more calls are wanted, for `/readyz`."""
         return "draining" if self.server.draining else self.admission.trouble
+
+    def swap(self, snapshot: Snapshot) -> None:
+        """New calls get this one; calls under way finish on the one they began with."""
+        self.snapshot = snapshot
+        self.journal.follow(snapshot.journal_full)
+        gc.unfreeze()
+        gc.collect()  # the one before, but for what calls under way still hold
+        gc.freeze()
 
     async def close(self) -> None:
         """Let calls under way finish, then end the journal."""
@@ -66,21 +81,93 @@ class Worker:
         self.journal.close()
 
 
-def run_worker(config: Config, snapshot: Snapshot, sock: socket.socket, lifeline: Lifeline) -> None:
-    """Serve the socket until SIGTERM, or until the parent is gone."""
-    uvloop.run(_serve(config, snapshot, sock, lifeline))
+def run_worker(generation: Generation, sock: socket.socket, lifeline: Lifeline, slot: int) -> None:
+    """Serve the socket until SIGTERM, or until the parent is gone; on SIGHUP read the configuration again."""
+    uvloop.run(_serve(generation, sock, lifeline, slot))
 
 
-async def _serve(config: Config, snapshot: Snapshot, sock: socket.socket, lifeline: Lifeline) -> None:
+async def _serve(generation: Generation, sock: socket.socket, lifeline: Lifeline, slot: int) -> None:
     stopped = stop_event(lifeline)
-    worker = Worker(config, snapshot, SystemClock(), SystemEntropy())
+    clock, config = SystemClock(), generation.config
+    worker = Worker(config, generation.snapshot, clock, SystemEntropy())
+    seat = Seat(config.state, slot, clock.now_ns())
     gc.collect()
     gc.set_threshold(*GC_THRESHOLD)
     gc.freeze()  # what was loaded lives as long as the process: no collection needs to look at it again
     worker.server.listen(sock)
+    telling = _Telling(worker, seat, clock)
+    reloading = _Reloading(worker, generation, telling, clock)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading.begin)
     lifeline.report(Report(True))
     await stopped.wait()
+    telling.state = DRAINING
+    telling.tell()
+    reloading.end()
     await worker.close()
+
+
+class _Telling:
+    """Keeps the worker's row of the roster up to date, from a timer."""
+
+    def __init__(self, worker: Worker, seat: Seat, clock: Clock) -> None:
+        self._worker = worker
+        self._seat = seat
+        self._clock = clock
+        self.state = SERVING
+        self._tick()
+
+    def tell(self) -> None:
+        """How the worker is now."""
+        worker = self._worker
+        connections, in_flight = worker.server.connections, worker.journal.in_flight
+        self._seat.tell(self.state, worker.snapshot.digest, in_flight, connections, self._clock.now_ns())
+
+    def _tick(self) -> None:
+        self.tell()
+        self._clock.call_later(TELL_S, self._tick)
+
+
+class _Reloading:
+    """Reads the configuration again, off the event loop, once for any number of signals that come meanwhile."""
+
+    def __init__(self, worker: Worker, generation: Generation, telling: _Telling, clock: Clock) -> None:
+        self._worker = worker
+        self._generation = generation
+        self._telling = telling
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, "reload")
+        self._running = self._again = False
+
+    def begin(self) -> None:
+        """Read it; the next one, where one is being read."""
+        if self._running:
+            self._again = True
+            return
+        self._running = True
+        future = asyncio.get_running_loop().run_in_executor(self._thread, self._read)
+        future.add_done_callback(self._done)
+
+    def end(self) -> None:
+        """Start no more."""
+        self._again = False
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _read(self) -> Snapshot | None:
+        try:
+            return compile_snapshot(self._generation.reread(), self._clock).snapshot
+        except (ConfigError, OSError) as error:
+            log.error("the configuration could not be read again: %s", error)
+            return None
+
+    def _done(self, future: asyncio.Future[Snapshot | None]) -> None:
+        snapshot = None if future.cancelled() else future.result()
+        if snapshot is not None:
+            self._worker.swap(snapshot)
+            self._telling.tell()
+        self._running = False
+        if self._again:
+            self._again = False
+            self.begin()
 
 
 def stop_event(lifeline: Lifeline) -> asyncio.Event:

@@ -14,7 +14,9 @@ import headgate
 from headgate.cli.tables import say
 from headgate.core.errors import ConfigError
 
-COMMANDS = ("init", "up", "check", "keys", "calls", "explain", "providers", "cache", "simulate", "drill", "demo")
+COMMANDS = (
+    "init", "up", "reload", "check", "keys", "calls", "explain", "providers", "cache", "simulate", "drill", "demo",
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

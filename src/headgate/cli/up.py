@@ -17,6 +17,7 @@ def register(commands: Commands) -> None:
     parser = commands.add_parser("up", help="start the gateway and serve until Ctrl-C")
     add_config_options(parser)
     parser.add_argument("--port", type=int, help="listen on 127.0.0.1:PORT; the management API takes the next port")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes that serve calls, 1 by default")
     parser.set_defaults(run=run)
 
 
@@ -36,6 +37,8 @@ def configured(options: argparse.Namespace) -> Config:
         said["state"] = options.state
     if getattr(options, "port", None) is not None:
         said["listen"] = f"127.0.0.1:{options.port}"
+    if getattr(options, "workers", None) is not None:
+        said["workers"] = options.workers
     return load_config(options.config, os.environ, Path.cwd(), said)
 
 
@@ -44,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # a migration that goes well is no news
     config = configured(options)
-    return up(config, lambda address: banner(config, address))
+    return up(config, lambda address: banner(config, address), lambda: configured(options))
 
 
 def banner(config: Config, address: Address) -> None:
@@ -52,6 +55,8 @@ def banner(config: Config, address: Address) -> None:
     print(f"Headgate serves {', '.join(settings.name for settings in config.providers)}")
     print(f"  calls       {address.data}")
     print(f"  management  {address.management}")
+    if config.workers > 1:
+        print(f"  workers     {config.workers}")
     print(f"  state       {config.state}")
     if address.secret is not None:
         print(f"  admin key   {address.secret}")

@@ -143,6 +143,17 @@ class LocalJournal:
         return self._before + self._current.at - self._synced
 
     @property
+    def in_flight(self) -> int:
+        """Calls opened and not sealed yet."""
+        return len(self._in_flight)
+
+    def follow(self, policy: str) -> None:
+        """Serve or refuse from now on where the journal is full."""
+        self.policy = policy
+        if self._limit < self._current.end:
+            self._limit = self._turning_point()
+
+    @property
     def pending_lost(self) -> int:
         """Records lost and not yet told in a gap."""
         return self._lost

@@ -1,0 +1,75 @@
+"""What operators ask of a running gateway: who serves, and to read the configuration again."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from pathlib import Path
+
+import msgspec
+
+from headgate.app.generation import Fault, last_outcome
+from headgate.app.roster import WorkerLine, read_roster
+from headgate.core.errors import StoreUnavailable
+from headgate.core.handlers import Ask, Handler
+from headgate.core.ports import Clock
+
+RELOAD_S = 60.0  # for the supervisor to read and check it all
+SWAP_S = 10.0  # for every worker to be on it
+_LOOK_S = 0.05
+
+
+class Workers(msgspec.Struct):
+    """Every process that serves calls."""
+
+    workers: list[WorkerLine]
+
+
+class Reloaded(msgspec.Struct):
+    """What became of it. `faults`: what is wrong, and why the configuration before stays in force. `digest` is of what
+    is in force; `seconds` how long it took until all `workers` were on it, `behind` the slots of those that are not.
+    `restart` names fields that changed and hold after a restart only."""
+
+    digest: str
+    faults: list[Fault]
+    restart: list[str]
+    workers: int
+    behind: list[int]
+    seconds: float
+
+
+def handlers(state: Path, supervisor: int, clock: Clock) -> list[Handler]:
+    """The operations; `supervisor` is the process that takes SIGHUP."""
+
+    def workers(_ask: Ask) -> Workers:
+        return Workers(read_roster(state))
+
+    def reload(_ask: Ask) -> Reloaded:
+        began_ns = clock.monotonic_ns()
+        before = last_outcome(state)
+        os.kill(supervisor, signal.SIGHUP)
+        outcome = before
+        while outcome is None or (before is not None and outcome.serial == before.serial):
+            _pause(clock, began_ns, RELOAD_S, "the supervisor has not read the configuration")
+            outcome = last_outcome(state)
+        swapping_ns = clock.monotonic_ns()
+        while True:
+            lines = read_roster(state)
+            behind = [line.slot for line in lines if line.digest != outcome.digest]
+            now_ns = clock.monotonic_ns()
+            if not behind or now_ns - swapping_ns > SWAP_S * 1e9:
+                took_s = round((now_ns - began_ns) / 1e9, 3)
+                return Reloaded(outcome.digest, outcome.faults, outcome.restart, len(lines), behind, took_s)
+            select.select([], [], [], _LOOK_S)
+
+    return [
+        Handler("GET", "/api/workers", "Every process that serves calls", workers, Workers),
+        Handler("POST", "/api/reload", "Read the configuration again", reload, Reloaded),
+    ]
+
+
+def _pause(clock: Clock, began_ns: int, most_s: float, what: str) -> None:
+    if clock.monotonic_ns() - began_ns > most_s * 1e9:
+        raise StoreUnavailable(f"after {most_s:g} s {what}", retry_after_s=most_s)
+    select.select([], [], [], _LOOK_S)
