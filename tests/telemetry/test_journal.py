@@ -257,3 +257,44 @@ def test_two_workers_of_one_name_have_two_journals(tmp_path: Path) -> None:
 def test_segment_sizes_that_cannot_work_are_refused(tmp_path: Path, size: int) -> None:
     with pytest.raises(ConfigError, match=r"journal\.segment_bytes"):
         journal(tmp_path, ManualClock(), segment_bytes=size)
+
+
+def test_a_full_disk_at_the_start_serves_without_records_until_there_is_room(tmp_path: Path) -> None:
+    clock, disk = ManualClock(), FaultyDisk()
+    disk.full = True
+    target = journal(tmp_path, clock, disk=disk.hook)
+    assert target.full is not None
+    seal(target, 1)
+    seal(target, 2)
+    assert target.lost_total == 2
+    disk.full = False
+    clock.advance(SYNC_S * 2)
+    assert target.full is None
+    seal(target, 3)
+    found = frames(tmp_path)
+    assert ids(found, SEALED) == [call_id(3)]
+    assert [gap.lost for gap in gaps(found)] == [2]
+    target.close()
+
+
+def test_a_full_disk_at_the_start_is_refused_where_every_record_counts(tmp_path: Path) -> None:
+    disk = FaultyDisk()
+    disk.full = True
+    with pytest.raises(OSError, match="No space"):
+        journal(tmp_path, ManualClock(), disk=disk.hook, full="refuse")
+
+
+def test_the_policy_can_change_while_it_runs(tmp_path: Path) -> None:
+    clock, disk = ManualClock(), FaultyDisk()
+    target = journal(tmp_path, clock, disk=disk.hook)
+    target.follow("refuse")
+    disk.full = True
+    with pytest.raises(Overloaded):
+        for number in range(5000):
+            seal(target, number)
+    assert target.lost_total == 0
+    target.follow("serve")
+    for number in range(5000, 6000):
+        seal(target, number)
+    assert target.lost_total > 0
+    target.close()

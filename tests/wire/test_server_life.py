@@ -225,21 +225,43 @@ def test_drain_lets_calls_finish_closes_the_idle_and_refuses_newcomers() -> None
         exchange.send(200, TEXT, request.body)
 
     async def talk() -> None:
-        async with served(wait) as here:
+        async with served(wait, clock=ManualClock()) as here:
             idle, busy = await here.connect(), await here.connect()
             await idle.say(post(b"a"))
             await idle.answer()
             await busy.say(post(b"slow") + post(b"never"))
             await until(lambda: len(here.handler.requests) == 2)
             drained = asyncio.ensure_future(here.server.drain(30.0))
-            assert await idle.closed() == b""
+            await asyncio.sleep(0)
             with pytest.raises(ConnectionRefusedError):
                 await here.connect()
+            here.clock.advance(1.0)  # type: ignore[attr-defined]
+            assert await idle.closed() == b""
             go.set()
             status, headers, body = await busy.answer()
             assert (status, headers["connection"], body) == (200, "close", b"slow")
             assert await drained == 0
             assert len(here.handler.requests) == 2
+
+    run(talk())
+
+
+def test_a_request_that_was_on_its_way_is_answered_before_the_end() -> None:
+    async def talk() -> None:
+        async with served(clock=ManualClock()) as here:
+            early, waiting = await here.connect(), await here.connect()
+            await early.say(post(b"a"))
+            await early.answer()
+            late = await here.connect()
+            drained = asyncio.ensure_future(here.server.drain(30.0))
+            await asyncio.sleep(0)
+            for client in (early, late):
+                await client.say(post(b"b"))
+                status, headers, _ = await client.answer()
+                assert (status, headers["connection"]) == (200, "close")
+            here.clock.advance(1.0)  # type: ignore[attr-defined]
+            assert await waiting.closed() == b""
+            assert await drained == 0
 
     run(talk())
 

@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 
 import headgate
 from headgate import admission, telemetry
-from headgate.admission import KeyDesk, load_pepper
+from headgate.admission import KeyDesk, LimitDesk, SharedLedger, load_pepper
 from headgate.app import operations
 from headgate.app.children import Lifeline, Report
 from headgate.app.config import Config
@@ -67,6 +67,7 @@ class Control:
         self.keys = ControlStore(state)
         self.calls = SqliteCalls(state / CALLS_FOLDER, fold)
         self.desk = KeyDesk(self.keys, state, load_pepper(state, entropy), clock, entropy, self.calls)
+        self.limits = LimitDesk(self.keys, self.desk, SharedLedger.look(state, clock), clock)
         self.metrics = Metrics()
         self.keeper = Keeper(str(state / JOURNAL_FOLDER), self.calls, clock, [self.metrics.count])
 
@@ -87,6 +88,7 @@ class Control:
     def _tend(self, retain: bool) -> None:
         try:
             self.desk.publish()
+            self.limits.sync()
             if retain:
                 self.calls.retain(self._clock.now_ns(), self._retention)
         except (OSError, StoreUnavailable) as error:
@@ -122,6 +124,7 @@ async def _serve(generation: Generation, sock: socket.socket, lifeline: Lifeline
     token = entropy.bytes(32).hex()
     handlers = [
         *admission.handlers(control.desk),
+        *admission.limit_handlers(control.limits),
         *operations.handlers(config.state, os.getppid(), clock),
         *telemetry.handlers(Queries(control.calls), control.metrics, lambda: control.keeper.state, clock),
     ]

@@ -32,6 +32,7 @@ from headgate.wire.server import HttpServer
 
 DRAIN_S = 30.0
 TELL_S = 1.0
+_ACCEPTS_SHARED = 1  # at once, where workers share the socket: one must not take what all could serve
 JOURNAL_FOLDER = "journal"
 # calls leave no cycles behind, so what the collector looks at is alive: with the usual 700 it takes 2 us of each call
 GC_THRESHOLD = (20_000, 20, 50)
@@ -55,7 +56,9 @@ class Worker:
         self.transport = HttpTransport(clock, ca_file=None if config.ca_file is None else str(config.ca_file))
         gate = wire_gate(self.admission, self.journal, self.transport, clock, entropy)
         self.plane = DataPlane(gate, lambda: self.snapshot, CallIds(clock, entropy), clock, DIALECTS, self._not_ready)
-        self.server = HttpServer(self.plane, ServerLimits(), clock)
+        self.server = HttpServer(
+            self.plane, ServerLimits(accepts=_ACCEPTS_SHARED if config.workers > 1 else ServerLimits().accepts), clock
+        )
         self.admission.watch()
 
     def _not_ready(self) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -18,7 +18,7 @@ from headgate.core.errors import ConfigError, Overloaded
 from headgate.core.ports import Clock, Entropy, TimerHandle
 from headgate.core.record import CallRecord, GapRecord
 from headgate.telemetry.frames import CLOSED, FORGOTTEN, GAP, MAX_PAYLOAD, OPENED, SEALED, Header
-from headgate.telemetry.segment import Disk, Segment
+from headgate.telemetry.segment import Disk, NoSegment, Segment
 
 SUFFIX = ".hgj"
 SPARE_SUFFIX = SUFFIX + ".tmp"
@@ -79,7 +79,7 @@ class LocalJournal:
         self._preparing = False
         self._syncing = False
         self._timer: TimerHandle | None = None
-        self._retired: list[Segment] = []
+        self._retired: list[Segment | NoSegment] = []
         self.full: str | None = None  # why nothing can be written, None while all is well
         self.sync_error: str | None = None  # the last sync failed: a power cut may cost more than the interval
         self._sync_told: str | None = None
@@ -91,10 +91,10 @@ class LocalJournal:
         self._in_flight: set[str] = set()
         self._before = 0  # bytes written to segments that are retired
         self._synced = 0
-        self._current = self._create()  # a disk that is full at the start is an OSError for `app`
-        self._current.publish(self._name())
-        self._current.sync(self._disk)
+        self._current = self._begin()
         self._limit = self._turning_point()
+        if self.full is not None:
+            self._timer = clock.call_later(self.settings.sync_s, self._tick)
 
     # -- the port ---------------------------------------------------------------------------------------------------
 
@@ -171,6 +171,20 @@ class LocalJournal:
             self._next = None
         self._sync_job(self._retired, None, self._before + self._current.at)
         os.close(self._lock)
+
+    def _begin(self) -> Segment | NoSegment:
+        """The first segment. Where the disk gives none, `serve` begins without one and `refuse` raises OSError or
+        Overloaded."""
+        try:
+            first = self._create()
+            first.publish(self._name())
+            first.sync(self._disk)
+        except (OSError, Overloaded) as error:
+            if self.policy == "refuse":
+                raise
+            self.full = f"disk: {error.strerror}" if isinstance(error, OSError) else error.message
+            return NoSegment()
+        return first
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -271,7 +285,7 @@ class LocalJournal:
         if self.unsynced_bytes or self._lost or self.full is not None:
             self._timer = self._clock.call_later(self.settings.sync_s, self._tick)
 
-    def _sync_job(self, retired: list[Segment], current: Segment | None, mark: int) -> None:
+    def _sync_job(self, retired: Sequence[Segment | NoSegment], current: Segment | NoSegment | None, mark: int) -> None:
         try:
             for segment in retired:
                 segment.sync(self._disk)

@@ -100,6 +100,29 @@ class Segment:
         os.close(self._fd)
 
 
+class NoSegment:
+    """Stands where a disk that is full at the start gave no segment: takes nothing."""
+
+    __slots__ = ("at", "end", "path")
+
+    def __init__(self) -> None:
+        self.at = self.end = 0
+        self.path = ""
+
+    def append(self, kind: int, payload: bytes | bytearray) -> bool:
+        """Nothing fits."""
+        return False
+
+    def close(self, kind: int) -> None:
+        """There is nothing to end."""
+
+    def sync(self, disk: Disk) -> None:
+        """There is nothing to sync."""
+
+    def release(self) -> None:
+        """There is nothing to let go of."""
+
+
 def _sync_directory(path: str) -> None:
     fd = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -11,7 +11,10 @@ class ServerLimits(msgspec.Struct, frozen=True):
     A body must arrive within `body_s` plus its size at `body_rate` bytes per second. `linger_s` is how long input is
     read and thrown away after a refusal, so that the refusal is not lost to a TCP reset. `pipeline_bytes` bounds what
     a client may send ahead of its turn; reading pauses there. `receiving_bytes` bounds the sum of all bodies that have
-    arrived in part: nobody has shown a key yet, and each of `connections` may send `body_bytes`.
+    arrived in part: nobody has shown a key yet, and each of `connections` may send `body_bytes`. `accepts` connections
+    are taken at once where many wait: few where other processes share the socket, so that each gets its part.
+    `grace_s` is how long a client that has nothing under way is still served while the server ends: its next request
+    may be on its way, and its answer says `connection: close`.
     """
 
     header_bytes: int = 64 * 1024
@@ -28,6 +31,8 @@ class ServerLimits(msgspec.Struct, frozen=True):
     idle_s: float = 75.0
     write_s: float = 30.0
     linger_s: float = 2.0
+    grace_s: float = 1.0
+    accepts: int = 64
 
 
 class ClientLimits(msgspec.Struct, frozen=True):

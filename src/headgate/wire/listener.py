@@ -13,7 +13,7 @@ from headgate.wire.server_connection import ServerConnection
 
 _log = logging.getLogger(__name__)
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
-_ACCEPTS_PER_TURN = 64
+_SWEEP_MAX = 4096  # connections that wait to be taken when the listener ends
 _REST_S = 0.25
 _LOG_EVERY_NS = 10_000_000_000
 
@@ -47,16 +47,26 @@ class Listener:
         context.loop.add_reader(sock.fileno(), self._accept)
 
     def close(self) -> None:
-        """Accept no more. The socket itself is closed too; other processes' copies of it live on."""
+        """Take who waits already, and then nobody more. The socket itself is closed too; other processes' copies of it
+        live on."""
         if self._sock.fileno() < 0:
             return
         if self._resting is not None:
             self._resting.cancel()
         self._context.loop.remove_reader(self._sock.fileno())
+        self._take(_SWEEP_MAX)
         self._sock.close()
 
+    async def settled(self) -> None:
+        """Every connection that was taken is being served: a turn of the loop or two."""
+        if self._adopting:
+            await asyncio.wait(self._adopting)
+
     def _accept(self) -> None:
-        for _ in range(_ACCEPTS_PER_TURN):
+        self._take(self._context.limits.accepts)
+
+    def _take(self, most: int) -> None:
+        for _ in range(most):
             try:
                 sock, _ = self._sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -64,7 +74,8 @@ class Listener:
             except OSError as error:
                 if error.errno not in _EXHAUSTED:
                     raise
-                self._rest(error)
+                if most != _SWEEP_MAX:
+                    self._rest(error)
                 return
             sock.setblocking(False)
             task = self._context.loop.create_task(

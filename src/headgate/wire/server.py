@@ -59,6 +59,8 @@ class HttpServer:
             connection.abort()
         for connection in list(context.connections):
             connection.drain()
+        for listener in self._listeners:
+            await listener.settled()
         if not context.connections:
             return 0
         context.emptied = context.loop.create_future()

@@ -81,11 +81,9 @@ class ServerConnection(asyncio.Protocol):
         peer = cast("tuple[str, int] | str | None", transport.get_extra_info("peername"))
         self.peer = peer[0] if isinstance(peer, tuple) else ""
         context = self.context
-        if context.draining:  # accepted in the last moment
-            self._transport.abort()
-        elif len(context.connections) < context.capacity:
+        if len(context.connections) < context.capacity:
             context.connections.add(self)
-            self._arm(limits.header_s)
+            self._arm(limits.grace_s if context.draining else limits.header_s)  # draining: taken in the last moment
         elif len(context.refused) < REFUSED_MAX:
             context.refused.add(self)
             self._refuse(Refusal(503, "overloaded", "too many connections"))
@@ -151,9 +149,9 @@ class ServerConnection(asyncio.Protocol):
         self._transport.abort()
 
     def drain(self) -> None:
-        """Close where nothing is under way; an answer under way closes the connection when it is done."""
+        """Close where nothing comes any more; the answer under way, or the next one, closes the connection."""
         if self._state is State.HEAD and not self._ahead:
-            self._close()
+            self._arm(self.context.limits.grace_s)
         elif self._exchange is not None:
             self._exchange.close = True
 
@@ -285,7 +283,7 @@ class ServerConnection(asyncio.Protocol):
         self._due_ns = 0
         self._state = State.ANSWER
         context = self.context
-        exchange = ServerExchange(self, head.close, head.chunkable, head.method == "HEAD")
+        exchange = ServerExchange(self, head.close or context.draining, head.chunkable, head.method == "HEAD")
         self._exchange = exchange
         request = Request(head, body, self.peer)
         self._strand = strand = Strand(context.loop, context.handler.serve(request, exchange), self._answered)
