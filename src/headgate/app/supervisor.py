@@ -6,19 +6,17 @@ that dies is replaced without loading again. SIGHUP has the configuration read a
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import resource
-import select
 import signal
 import socket
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
 from headgate.app.children import Child, Lifeline, fork, reap
+from headgate.app.folder import hold_lock, mark_layout
 from headgate.app.generation import OUTCOME_FILE, Generation, tell_outcome
 from headgate.app.roster import make_roster
 from headgate.core.errors import ConfigError
@@ -29,9 +27,7 @@ START_S = 20.0
 STOP_S = 35.0
 RESTART_S = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)  # a child that keeps dying is started for ever, ever more slowly
 SETTLED_NS = 60_000_000_000  # one that lived this long begins again at the first
-LOCK_S = 3.0  # a previous instance whose supervisor was killed may still be letting go
 BACKLOG = 4096
-LOCK_FILE = "lock"
 DESCRIPTORS_MAX = 1 << 20
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
@@ -74,6 +70,7 @@ class Supervisor:
         """
         config = self._generation.config
         self._lock = hold_lock(config.state, self._clock)
+        mark_layout(config.state)
         make_roster(config.state)
         (config.state / OUTCOME_FILE).unlink(missing_ok=True)
         raise_descriptors()
@@ -221,39 +218,6 @@ def url_of(sock: socket.socket) -> str:
     """The HTTP address of a listening socket."""
     host, port = sock.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def hold_lock(state: Path, clock: Clock) -> int:
-    """Make the state folder and hold its lock for life. Raises ConfigError where another instance has it."""
-    try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(state / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise ConfigError(
-            str(state), f"cannot be used: {error.strerror}", "a folder that this user may write"
-        ) from error
-    deadline = clock.monotonic_ns() + round(LOCK_S * 1e9)
-    while not _locked(descriptor):
-        if clock.monotonic_ns() > deadline:
-            owner = os.read(descriptor, 32).decode("ascii", "replace").strip()
-            os.close(descriptor)
-            raise ConfigError(
-                str(state),
-                f"another Headgate (process {owner}) uses this state folder",
-                "stop it, or set another `state:`",
-            )
-        select.select([], [], [], 0.1)
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-    return descriptor
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def raise_descriptors() -> None:

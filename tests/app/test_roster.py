@@ -1,0 +1,81 @@
+"""The roster of workers, and what becomes of a reload."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+from headgate.app.config import load_config
+from headgate.app.generation import Generation, last_outcome, tell_outcome
+from headgate.app.roster import ROSTER_FILE, SERVING, WORKERS_MAX, Seat, make_roster, read_roster
+from headgate.app.up import check
+from headgate.core.errors import ConfigError
+from tests.support.world import ManualClock
+
+DIGEST = "ab" * 32
+YAML = "providers: {openai: {type: openai, key_env: KEY}}\n"
+
+
+def test_a_row_is_read_as_it_was_written_and_the_dead_have_none(tmp_path: Path) -> None:
+    make_roster(tmp_path)
+    assert read_roster(tmp_path) == []
+    for slot in (1, WORKERS_MAX):
+        Seat(tmp_path, slot, 7).tell(SERVING, DIGEST, 3, 1 << 40, 9)
+    first, last = read_roster(tmp_path)
+    assert (first.slot, first.pid, first.state, first.digest) == (1, os.getpid(), "serving", DIGEST)
+    assert (first.started_ns, first.told_ns, first.in_flight, first.connections) == (7, 9, 3, 0xFFFFFFFF)
+    assert last.slot == WORKERS_MAX
+    child = os.fork()
+    if not child:
+        Seat(tmp_path, 2, 7).tell(SERVING, DIGEST, 0, 0, 9)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert [line.slot for line in read_roster(tmp_path)] == [1, WORKERS_MAX]
+
+
+def test_a_newer_roster_is_refused(tmp_path: Path) -> None:
+    make_roster(tmp_path)
+    data = bytearray((tmp_path / ROSTER_FILE).read_bytes())
+    struct.pack_into("<I", data, 8, 2)
+    (tmp_path / ROSTER_FILE).write_bytes(data)
+    with pytest.raises(ConfigError, match="format 2"):
+        read_roster(tmp_path)
+
+
+def generation(folder: Path) -> Generation:
+    file = folder / "headgate.yaml"
+    file.write_text(YAML)
+
+    def read() -> object:
+        return load_config(file, {"KEY": "k"}, folder)
+
+    config = load_config(file, {"KEY": "k"}, folder)
+    snapshot = check(config).snapshot
+    assert snapshot is not None
+    return Generation(config, snapshot, read, ManualClock())  # type: ignore[arg-type]
+
+
+def test_a_mistake_leaves_what_is_in_force(tmp_path: Path) -> None:
+    here = generation(tmp_path)
+    before = here.snapshot.digest
+    (tmp_path / "headgate.yaml").write_text(YAML + "bogus: 1\n")
+    outcome = here.renew()
+    assert outcome.digest == here.snapshot.digest == before
+    assert "headgate.yaml:2" in outcome.faults[0].where
+    tell_outcome(tmp_path, outcome)
+    assert last_outcome(tmp_path) == outcome
+
+
+def test_what_a_running_gateway_cannot_change_is_named_and_kept(tmp_path: Path) -> None:
+    here = generation(tmp_path)
+    before = here.config
+    (tmp_path / "headgate.yaml").write_text(YAML + "listen: 127.0.0.1:9\nbodies: full\nworkers: 3\n")
+    outcome = here.renew()
+    assert (outcome.faults, outcome.restart, outcome.serial) == ([], ["listen"], 1)
+    assert here.config.listen == before.listen
+    assert here.config.workers == 3
+    assert here.snapshot.bodies == "full"
+    assert last_outcome(tmp_path) is None
