@@ -2,52 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from headgate.admission import KeyDesk, KeySource, NewKey, load_pepper
 from headgate.admission.files import read_keys
 from headgate.admission.periods import period_bounds
 from headgate.core.errors import InvalidRequest, NotFound, Unauthenticated
-from headgate.core.keys import EVERY_TENANT, Spend, StoredKey
+from headgate.core.keys import EVERY_TENANT, Spend
+from tests.admission.world import MemoryKeys, Spendings
 from tests.support.world import ManualClock, SeededEntropy
-
-
-class MemoryKeys:
-    """Implements `admission.KeyStore`."""
-
-    def __init__(self) -> None:
-        self.stored: dict[str, StoredKey] = {}
-
-    def add(self, key: StoredKey) -> None:
-        self.stored[key.info.id] = key
-
-    def keys(self, scope: str) -> Sequence[StoredKey]:
-        return [key for key in self.stored.values() if scope in (EVERY_TENANT, key.info.tenant)]
-
-    def revoke(self, key_id: str, scope: str, at_ns: int) -> StoredKey | None:
-        key = self.stored.get(key_id)
-        if key is None or scope not in (EVERY_TENANT, key.info.tenant):
-            return None
-        if key.revoked_ns is None:
-            info = msgspec.structs.replace(key.info, revoked=True)
-            self.stored[key_id] = msgspec.structs.replace(key, info=info, revoked_ns=at_ns)
-        return self.stored[key_id]
-
-
-class Spending:
-    """Implements `admission.SpendSource`."""
-
-    def __init__(self) -> None:
-        self.spent: dict[str, Spend] = {}
-        self.asked: list[int] = []
-
-    def spent_since(self, since_ns: int) -> Mapping[str, Spend]:
-        self.asked.append(since_ns)
-        return self.spent
 
 
 class Office:
@@ -55,7 +20,7 @@ class Office:
         self.folder = folder
         self.clock = ManualClock()
         self.store = MemoryKeys()
-        self.spending = Spending()
+        self.spending = Spendings()
         self.peppered = load_pepper(folder, SeededEntropy(5))
         self.desk = KeyDesk(self.store, folder, self.peppered, self.clock, SeededEntropy(6), self.spending)
         self.source = KeySource(folder, self.peppered)

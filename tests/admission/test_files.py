@@ -71,10 +71,16 @@ def test_a_damaged_key_file_says_what_to_do(tmp_path: Path, body: bytes) -> None
         read_keys(tmp_path)
 
 
-def test_a_key_file_of_another_format_is_refused(tmp_path: Path) -> None:
-    (tmp_path / KEYS_FILE).write_bytes(msgspec.msgpack.encode({"written_ns": 1, "keys": [], "format": 2}))
-    with pytest.raises(ConfigError, match="key file format 2"):
+def test_a_key_file_of_a_newer_format_is_refused_and_an_older_one_is_read(tmp_path: Path) -> None:
+    newer = {"written_ns": 1, "keys": [], "format": KEYS_FORMAT + 1}
+    (tmp_path / KEYS_FILE).write_bytes(msgspec.msgpack.encode(newer))
+    with pytest.raises(ConfigError, match="newer Headgate"):
         read_keys(tmp_path)
+    info = {"id": "key_1", "name": "k", "tenant": "acme", "budget_usd": 5.0}
+    older = {"written_ns": 1, "keys": [[b"d", info, {"since_ns": 3, "usd": 1.5}]], "format": 1}
+    (tmp_path / KEYS_FILE).write_bytes(msgspec.msgpack.encode(older))
+    (key,) = read_keys(tmp_path).keys
+    assert (key.info.team, key.info.budget_usd, key.spend.usd) == (None, 5.0, 1.5)
 
 
 def test_a_key_file_is_bounded(tmp_path: Path, monkeypatch) -> None:

@@ -5,7 +5,10 @@ from headgate.admission.desk import KeyDesk, NewKey
 from headgate.admission.files import KeySource, load_pepper
 from headgate.admission.handlers import handlers
 from headgate.admission.keys import KeyRing, Peppered
-from headgate.admission.ports import KeyStore, SpendSource
+from headgate.admission.ledger import SharedLedger
+from headgate.admission.limit_handlers import limit_handlers
+from headgate.admission.limitdesk import LimitDesk
+from headgate.admission.ports import KeyStore, Ledger, SpendSource
 from headgate.admission.service import Admission, Reservation
 
 __all__ = [
@@ -14,11 +17,15 @@ __all__ = [
     "KeyRing",
     "KeySource",
     "KeyStore",
+    "Ledger",
+    "LimitDesk",
     "NewKey",
     "Peppered",
     "Reservation",
+    "SharedLedger",
     "SpendSource",
     "credential",
     "handlers",
+    "limit_handlers",
     "load_pepper",
 ]

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from headgate.admission.files import PublishedKey, write_keys
+from headgate.admission.files import PublishedKey, PublishedScope, write_keys
 from headgate.admission.keys import KeyRing, Peppered, mint_key, mint_key_id, shown_part
-from headgate.admission.periods import BUDGET_PERIODS, period_bounds
+from headgate.admission.periods import BUDGET_PERIODS
 from headgate.admission.ports import KeyStore, SpendSource
+from headgate.admission.spending import Spending
 from headgate.core.errors import InvalidRequest, NotFound
-from headgate.core.keys import EVERY_TENANT, Spend, StoredKey
+from headgate.core.keys import EVERY_TENANT, Limits, ScopeLimits, Spend, StoredKey
 from headgate.core.ports import Clock, Entropy
 from headgate.core.stages import KeyInfo
 
@@ -28,6 +29,7 @@ MODELS_MAX = 200
 COUNT_MAX = 1_000_000_000
 USD_MAX = 1e9
 DEFAULT_TENANT = "default"
+UNPRICED = ("deny", "allow")
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -43,6 +45,8 @@ class NewKey(msgspec.Struct, frozen=True):
     concurrency: int | None = None
     budget_usd: float | None = None
     budget_period: str = "month"
+    team: str | None = None
+    unpriced: str = "deny"
 
 
 class Created(NamedTuple):
@@ -76,9 +80,9 @@ class KeyDesk:
         self._peppered = peppered
         self._clock = clock
         self._entropy = entropy
-        self._spending = spending
+        self._spending = None if spending is None else Spending(spending)
         self._lock = threading.Lock()
-        self._published: list[PublishedKey] | None = None
+        self._published: tuple[list[PublishedKey], list[PublishedScope]] | None = None
         self._ring = KeyRing(peppered, ())
 
     @property
@@ -118,6 +122,8 @@ class KeyDesk:
             budget_usd=new.budget_usd,
             budget_period=new.budget_period,
             concurrency=new.concurrency,
+            team=new.team,
+            unpriced=new.unpriced,
         )
         stored = StoredKey(info, self._peppered.digest(secret), shown_part(secret), now_ns, by)
         with self._lock:
@@ -129,9 +135,14 @@ class KeyDesk:
 
     def list(self, scope: str) -> list[KeyLine]:
         """The keys of a tenant, or of EVERY_TENANT, with what they have spent."""
-        stored = self._store.keys(scope)
-        spends = self._spends([key.info for key in stored])
-        return [KeyLine(key, spends.get(key.info.id)) for key in stored]
+        spending = self.spending()
+        return [
+            KeyLine(key, None if spending is None else spending.of_key(key.info)) for key in self._store.keys(scope)
+        ]
+
+    def spending(self) -> Spending | None:
+        """What the records say was spent, as of now; None where nobody keeps count."""
+        return None if self._spending is None else Spending(self._spending.source).at(self._clock.now_ns())
 
     def revoke(self, key_id: str, scope: str) -> StoredKey:
         """Revoke a key and publish that. Raises NotFound; revoking twice is no error."""
@@ -153,49 +164,69 @@ class KeyDesk:
 
     def _publish(self) -> bool:
         stored = self._store.keys(EVERY_TENANT)
-        budgeted = [key.info for key in stored if key.info.budget_usd is not None and not key.info.revoked]
-        spends = self._spends(budgeted)
-        keys = [PublishedKey(key.digest, key.info, spends.get(key.info.id, Spend())) for key in stored]
-        if keys == self._published:
+        spending = None if self._spending is None else self._spending.at(self._clock.now_ns())
+        keys = [PublishedKey(key.digest, key.info, _spend(spending, key.info)) for key in stored]
+        infos = [key.info for key in stored]
+        scopes = [
+            PublishedScope(one.kind, one.name, one.address, one.limits, _spend_of_scope(spending, one, infos))
+            for one in self._store.limits(EVERY_TENANT)
+        ]
+        if (keys, scopes) == self._published:
             return False
         self._published = None
-        write_keys(self._folder, self._clock.now_ns(), keys)
-        self._published = keys
+        write_keys(self._folder, self._clock.now_ns(), keys, scopes)
+        self._published = keys, scopes
         self._ring = KeyRing(self._peppered, [(key.digest, key.info) for key in stored])
         return True
 
-    def _spends(self, infos: Sequence[KeyInfo]) -> dict[str, Spend]:
-        if self._spending is None:
-            return {}
-        now_ns = self._clock.now_ns()
-        by_start: dict[int, Mapping[str, Spend]] = {}
-        spends: dict[str, Spend] = {}
-        for info in infos:
-            starts_ns = period_bounds(info.budget_period, now_ns)[0]
-            if starts_ns not in by_start:
-                by_start[starts_ns] = self._spending.spent_since(starts_ns)
-            spent = by_start[starts_ns].get(info.id)
-            spends[info.id] = Spend(starts_ns) if spent is None else msgspec.structs.replace(spent, since_ns=starts_ns)
-        return spends
+
+def _spend(spending: Spending | None, info: KeyInfo) -> Spend:
+    if spending is None or info.budget_usd is None or info.revoked:
+        return Spend()
+    return spending.of_key(info)
+
+
+def _spend_of_scope(spending: Spending | None, scope: ScopeLimits, infos: Sequence[KeyInfo]) -> Spend:
+    if spending is None or scope.limits.budget_usd is None:
+        return Spend()
+    return spending.of_scope(scope, infos)
 
 
 def _check(new: NewKey, now_ns: int) -> None:
-    for param, text in (("name", new.name), ("tenant", new.tenant)):
-        if not text.strip() or len(text) > NAME_CHARS_MAX or not text.isprintable():
-            raise InvalidRequest(f"`{param}` needs 1 to {NAME_CHARS_MAX} printable characters", param=param)
-    if new.admin and new.tenant != DEFAULT_TENANT:
-        raise InvalidRequest("an admin key is for every tenant: leave `tenant` out", param="tenant")
+    check_word("name", new.name)
+    check_word("tenant", new.tenant)
+    if new.team is not None:
+        check_word("team", new.team)
+        if "/" in new.team:
+            raise InvalidRequest("a team's name holds no `/`", param="team")
+    if new.admin and (new.tenant != DEFAULT_TENANT or new.team is not None):
+        raise InvalidRequest("an admin key is for every tenant: leave `tenant` and `team` out", param="tenant")
     if new.tenant == EVERY_TENANT:
         raise InvalidRequest(f"`{EVERY_TENANT}` is no tenant", param="tenant")
-    for param, count in (("rpm", new.rpm), ("tpm", new.tpm), ("concurrency", new.concurrency)):
-        if count is not None and not 1 <= count <= COUNT_MAX:
-            raise InvalidRequest(f"`{param}` must lie between 1 and {COUNT_MAX}", param=param)
-    budget = new.budget_usd
-    if budget is not None and not (math.isfinite(budget) and 0 < budget <= USD_MAX):
-        raise InvalidRequest(f"`budget_usd` is more than 0 and at most {USD_MAX:,.0f}", param="budget_usd")
-    if new.budget_period not in BUDGET_PERIODS:
-        raise InvalidRequest(f"`budget_period` is one of {', '.join(BUDGET_PERIODS)}", param="budget_period")
+    check_limits(
+        Limits(new.rpm, new.tpm, new.concurrency, new.budget_usd, new.budget_period, new.unpriced),
+    )
     if new.expires_ns is not None and new.expires_ns <= now_ns:
         raise InvalidRequest("`expires` lies in the past", param="expires")
     if len(new.models) > MODELS_MAX or not all(new.models):
         raise InvalidRequest(f"`models` holds at most {MODELS_MAX} names, none empty", param="models")
+
+
+def check_word(param: str, text: str) -> None:
+    """Raises InvalidRequest where a name cannot be one."""
+    if not text.strip() or len(text) > NAME_CHARS_MAX or not text.isprintable():
+        raise InvalidRequest(f"`{param}` needs 1 to {NAME_CHARS_MAX} printable characters", param=param)
+
+
+def check_limits(limits: Limits) -> None:
+    """Raises InvalidRequest naming the field that no limit can be."""
+    for param, count in (("rpm", limits.rpm), ("tpm", limits.tpm), ("concurrency", limits.concurrency)):
+        if count is not None and not 1 <= count <= COUNT_MAX:
+            raise InvalidRequest(f"`{param}` must lie between 1 and {COUNT_MAX}", param=param)
+    budget = limits.budget_usd
+    if budget is not None and not (math.isfinite(budget) and 0 < budget <= USD_MAX):
+        raise InvalidRequest(f"`budget_usd` is more than 0 and at most {USD_MAX:,.0f}", param="budget_usd")
+    if limits.budget_period not in BUDGET_PERIODS:
+        raise InvalidRequest(f"`budget_period` is one of {', '.join(BUDGET_PERIODS)}", param="budget_period")
+    if limits.unpriced not in UNPRICED:
+        raise InvalidRequest(f"`unpriced` is one of {', '.join(UNPRICED)}", param="unpriced")

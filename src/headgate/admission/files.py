@@ -14,13 +14,13 @@ import msgspec
 
 from headgate.admission.keys import PEPPER_BYTES, KeyRing, Peppered
 from headgate.core.errors import ConfigError
-from headgate.core.keys import Spend
+from headgate.core.keys import Limits, Spend
 from headgate.core.ports import Entropy
 from headgate.core.stages import KeyInfo
 
 PEPPER_FILE = "pepper"
 KEYS_FILE = "keys.hgk"
-KEYS_FORMAT = 1
+KEYS_FORMAT = 2  # 1 had no limits of tenants, teams and apps
 KEYS_BYTES_MAX = 64 * 1024 * 1024
 
 
@@ -32,12 +32,23 @@ class PublishedKey(msgspec.Struct, frozen=True, array_like=True):
     spend: Spend = Spend()
 
 
+class PublishedScope(msgspec.Struct, frozen=True, array_like=True):
+    """The limits of a tenant, a team or an app as workers get them, with what was spent under them."""
+
+    kind: str
+    name: str
+    address: str
+    limits: Limits
+    spend: Spend = Spend()
+
+
 class PublishedKeys(msgspec.Struct, frozen=True):
     """The content of `keys.hgk`. `written_ns` is wall time."""
 
     written_ns: int
     keys: list[PublishedKey]
     format: int = KEYS_FORMAT
+    scopes: list[PublishedScope] = []
 
 
 _DECODER = msgspec.msgpack.Decoder(PublishedKeys)
@@ -65,9 +76,11 @@ def load_pepper(folder: Path, entropy: Entropy) -> Peppered:
         raise ConfigError(str(path), str(error), right) from error
 
 
-def write_keys(folder: Path, written_ns: int, keys: Sequence[PublishedKey]) -> None:
+def write_keys(
+    folder: Path, written_ns: int, keys: Sequence[PublishedKey], scopes: Sequence[PublishedScope] = ()
+) -> None:
     """Replace `keys.hgk` in one step. Raises OSError."""
-    body = msgspec.msgpack.encode(PublishedKeys(written_ns, list(keys)))
+    body = msgspec.msgpack.encode(PublishedKeys(written_ns, list(keys), scopes=list(scopes)))
     temporary = folder / f".{KEYS_FILE}.new"
     _write(temporary, body)
     os.replace(temporary, folder / KEYS_FILE)
@@ -89,8 +102,9 @@ def read_keys(folder: Path) -> PublishedKeys:
         published = _DECODER.decode(body)
     except msgspec.DecodeError as error:
         raise ConfigError(str(path), f"not a key file: {error}", right) from error
-    if published.format != KEYS_FORMAT:
-        raise ConfigError(str(path), f"key file format {published.format}, this is {KEYS_FORMAT}", right)
+    if published.format > KEYS_FORMAT:
+        wrong = f"key file format {published.format}, written by a newer Headgate; this one reads {KEYS_FORMAT}"
+        raise ConfigError(str(path), wrong, right)
     return published
 
 

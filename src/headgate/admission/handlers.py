@@ -27,6 +27,8 @@ class KeyRequest(msgspec.Struct, forbid_unknown_fields=True):
     concurrency: int | None = None
     budget_usd: float | None = None
     budget_period: str = "month"
+    team: str | None = None
+    unpriced: str = "deny"
 
 
 class KeyView(msgspec.Struct):
@@ -48,6 +50,8 @@ class KeyView(msgspec.Struct):
     budget_usd: float | None
     budget_period: str
     spent_usd: float | None
+    team: str | None = None
+    unpriced: str = "deny"
 
 
 class KeyList(msgspec.Struct):
@@ -106,6 +110,7 @@ def _new(body: KeyRequest, scope: str) -> NewKey:
     return NewKey(
         name=body.name, tenant=body.tenant, admin=body.admin, models=body.models, expires_ns=expires_ns, rpm=body.rpm,
         tpm=body.tpm, concurrency=body.concurrency, budget_usd=body.budget_usd, budget_period=body.budget_period,
+        team=body.team, unpriced=body.unpriced,
     )  # fmt: skip
 
 
@@ -119,7 +124,7 @@ def desk_view(line: KeyLine, now_ns: int) -> KeyView:
         created_by=key.created_by, expires=None if info.expires_ns is None else _time(info.expires_ns),
         models=sorted(info.models), rpm=info.rpm, tpm=info.tpm, concurrency=info.concurrency,
         budget_usd=info.budget_usd, budget_period=info.budget_period,
-        spent_usd=None if line.spend is None else line.spend.usd,
+        spent_usd=None if line.spend is None else line.spend.usd, team=info.team, unpriced=info.unpriced,
     )  # fmt: skip
 
 

@@ -2,38 +2,54 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from types import TracebackType
 
+from headgate.admission.account import NANO
 from headgate.admission.files import KeySource
 from headgate.admission.keys import KeyRing, well_formed
-from headgate.admission.limits import Meter, Taken, limited
-from headgate.core.errors import Forbidden, Unauthenticated
-from headgate.core.ports import Clock, TimerHandle
+from headgate.admission.ledger import Hold, SharedLedger
+from headgate.admission.notices import event_of
+from headgate.admission.ports import Ledger
+from headgate.admission.scopes import Scopes
+from headgate.admission.worst import worst_case, worst_usd
+from headgate.core.errors import Forbidden, HeadgateError, Overloaded, Unauthenticated
+from headgate.core.ports import Clock, EventSink, TimerHandle
 from headgate.core.record import CallRecord
 from headgate.core.stages import Admitted, Call, Funded, KeyInfo, Planned, Selected
-from headgate.core.types import Usage, money
 
-UNSETTLED_MAX = 10_000
 POLL_S = 0.5
+HELD_MAX = 100_000  # calls in flight that hold something
+MARGIN_S = 60.0  # how long after its call's deadline a hold ends by itself
+SWEEP_POLLS = 20
+
+log = logging.getLogger(__name__)
 
 
 class Admission:
     """Keys, limits and budgets of one worker. Every call to it happens on the event loop's thread."""
 
-    __slots__ = ("_clock", "_meters", "_polling", "_ring", "_source", "_unsettled")
+    __slots__ = ("_clock", "_events", "_held", "_ledger", "_polling", "_polls", "_ring", "_scopes", "_source")
 
-    def __init__(self, source: KeySource, clock: Clock) -> None:
+    def __init__(
+        self, source: KeySource, clock: Clock, ledger: Ledger | None = None, events: EventSink | None = None
+    ) -> None:
+        """Without a `ledger` that others share, what is used is known to this process alone."""
         self._source = source
         self._clock = clock
-        self._meters: dict[str, Meter] = {}
-        self._unsettled: dict[str, Reservation] = {}
+        self._ledger: Ledger = SharedLedger.alone(clock) if ledger is None else ledger
+        self._events = events
+        self._scopes = Scopes()
+        self._held: dict[str, Reservation] = {}
         self._polling: TimerHandle | None = None
+        self._polls = 0
         source.poll()
         self._ring = source.ring
         self._take_over()
 
     def admit(self, call: Call) -> Admitted:
-        """Raises Unauthenticated, LimitExceeded, BudgetExceeded.
+        """Raises Unauthenticated, LimitExceeded, BudgetExceeded, Overloaded.
 
         The record knows key and tenant from here on.
         """
@@ -41,9 +57,13 @@ class Admission:
         record = call.record
         record.key_id = info.id
         record.tenant = info.tenant
-        meter = self._meters.get(info.id)
-        if meter is not None:
-            meter.admit(self._clock.monotonic_ns(), call.received_ns)
+        if self._scopes.limited:
+            chain = self._scopes.of(info, None)
+            refusal = self._ledger.gone(chain.accounts, call.received_ns) if chain.budgeted else None
+            if refusal is None and chain.rated:
+                refusal = self._ledger.count(chain.rated, call.received_ns)
+            if refusal is not None:
+                raise refusal
         return Admitted(call, info)
 
     def _find(self, call: Call) -> KeyInfo:
@@ -56,37 +76,54 @@ class Admission:
         return self._ring.find(call.credential, call.received_ns)
 
     def reserve(self, planned: Planned) -> Reservation:
-        """Holds the worst case until the block is left. Raises Forbidden, LimitExceeded, BudgetExceeded."""
+        """Holds the worst case until the call is over. Raises Forbidden, LimitExceeded, BudgetExceeded, Overloaded."""
         selected = planned.screened.grounded.prompted.selected
         admitted = selected.admitted
-        info = admitted.key
+        info, record = admitted.key, admitted.call.record
         if info.models:
             _permit(selected)
-        meter = self._meters.get(info.id)
-        if meter is None:
-            return Reservation(self, planned, admitted.call.record, None, None)
-        usd = planned.estimate_usd
-        if info.budget_usd is not None and len(planned.candidates) > 1:
-            usd = _dearest(planned)
+        if not self._scopes.limited:
+            return Reservation(self, planned, record)
+        app = selected.app
+        chain = self._scopes.of(info, None if app is None else app.name)
+        if not chain.accounts:
+            return Reservation(self, planned, record)
+        nano = 0
+        if chain.budgeted:
+            planned, nano = worst_case(planned, chain.strict)
+        if len(self._held) >= HELD_MAX:
+            raise Overloaded(f"{HELD_MAX} calls with limits are in flight")
         tokens = planned.input_tokens + planned.output_tokens
-        taken = meter.take(usd, tokens, self._clock.monotonic_ns(), self._clock.now_ns())
-        return Reservation(self, planned, admitted.call.record, meter, taken)
+        ledger = self._ledger
+        hold = ledger.hold(chain.accounts, nano, tokens, self._clock.now_ns(), chain.app)
+        if isinstance(hold, HeadgateError):
+            if ledger.notices:
+                self.tell()
+            raise hold
+        reservation = self._held[record.id] = Reservation(self, planned, record)
+        reservation.holds(hold, chain.strict, self._clock.monotonic_ns())
+        return reservation
 
     def correct(self, record: CallRecord) -> None:
-        """Charge a call again, now that its record is complete.
-
-        For calls that left the page before their usage was known (a client that hung up): until this they are
-        charged their worst case. Harmless for any other record.
-        """
-        reservation = self._unsettled.pop(record.id, None)
+        """Charge a call by its record, now that it is complete. Harmless for any other record."""
+        reservation = self._held.pop(record.id, None)
         if reservation is not None:
             reservation.settle(record)
 
-    def postpone(self, reservation: Reservation, call_id: str) -> None:
-        """Keep a call charged with its worst case where `correct` finds it; the oldest stay as charged."""
-        if len(self._unsettled) >= UNSETTLED_MAX:
-            del self._unsettled[next(iter(self._unsettled))]
-        self._unsettled[call_id] = reservation
+    def charge(self, hold: Hold, nano: int | None, tokens: int | None) -> None:
+        """Settle a hold; None charges what was held."""
+        ledger = self._ledger
+        ledger.settle(hold, nano, tokens)
+        if ledger.notices:
+            self.tell()
+
+    def tell(self) -> None:
+        """Pass on what the ledger noticed about budgets."""
+        notices, self._ledger.notices = self._ledger.notices, []
+        if self._events is not None:
+            at_ns = self._clock.now_ns()
+            for notice in notices:
+                self._events.emit(event_of(notice, at_ns))
 
     def refresh(self) -> bool:
         """Take over newly published keys, if any; calls under way keep the key they came with."""
@@ -97,15 +134,41 @@ class Admission:
         return True
 
     def watch(self) -> None:
-        """Refresh every POLL_S seconds until `stop`."""
+        """Every POLL_S seconds until `stop`: refresh, and clear up after processes that died and calls that hang."""
         self.refresh()
+        lost = self._ledger.reclaim()
+        if lost.calls or lost.nano:
+            log.warning(
+                "a worker died with calls in flight: $%.6f that they held, over all their budgets, count as spent",
+                lost.nano / NANO,
+            )
+        self._polls += 1
+        if self._polls % SWEEP_POLLS == 0:
+            self.expire()
         self._polling = self._clock.call_later(POLL_S, self.watch)
+
+    def expire(self) -> None:
+        """Charge the worst case of calls that hold something past their time: a hold never outlives its call for long.
+
+        A call that does end after all is charged by its record then.
+        """
+        now_ns = self._clock.monotonic_ns()
+        late = [call_id for call_id, held in self._held.items() if held.expires_ns <= now_ns]
+        for call_id in late:
+            self._held.pop(call_id).expire()
+        if late:
+            log.warning("%d calls hold limits past their deadline: charged in full", len(late))
 
     def stop(self) -> None:
         """End `watch`."""
         if self._polling is not None:
             self._polling.cancel()
             self._polling = None
+
+    def close(self) -> None:
+        """Let go of the ledger, once the last call is over."""
+        self.stop()
+        self._ledger.close()
 
     @property
     def ring(self) -> KeyRing:
@@ -117,48 +180,40 @@ class Admission:
         """Why the published keys could not be read, where they could not: the last good ones are in force."""
         return self._source.trouble
 
-    def meter(self, key_id: str) -> Meter | None:
-        """The meter of a limited key."""
-        return self._meters.get(key_id)
+    @property
+    def held(self) -> int:
+        """How many calls hold something."""
+        return len(self._held)
 
     def _take_over(self) -> None:
         published = self._source.published
         if published is None:
             return
-        wall_ns = self._clock.now_ns()
-        meters: dict[str, Meter] = {}
-        for key in published.keys:
-            info = key.info
-            if not limited(info):
-                continue
-            meter = self._meters.get(info.id)
-            if meter is None:
-                meter = Meter(info)
-            else:
-                meter.limit(info)
-            meter.seed(key.spend, wall_ns)
-            meters[info.id] = meter
-        self._meters = meters
+        self._scopes.take_over(published)
+        try:
+            self._ledger.seed(self._scopes.all(), self._clock.now_ns())
+        except Overloaded:
+            log.warning("the ledger is held by a stopped process: spend that was published counts at the next change")
 
 
 class Reservation:
-    """A funded plan; leaving the block settles it by what the record says, on every way out."""
+    """A funded plan. It is settled when its record is complete, at the latest when the block is left with one."""
 
-    __slots__ = ("_admission", "_meter", "_planned", "_record", "_taken")
+    __slots__ = ("_admission", "_hold", "_planned", "_record", "_strict", "expires_ns")
 
-    def __init__(
-        self,
-        admission: Admission,
-        planned: Planned,
-        record: CallRecord,
-        meter: Meter | None,
-        taken: Taken | None,
-    ) -> None:
+    def __init__(self, admission: Admission, planned: Planned, record: CallRecord) -> None:
         self._admission = admission
         self._planned = planned
         self._record = record
-        self._meter = meter
-        self._taken = taken
+        self._hold: Hold | None = None
+        self._strict = False
+        self.expires_ns = 0
+
+    def holds(self, hold: Hold, strict: bool, now_ns: int) -> None:
+        """Say what is held, since monotonic `now_ns`; `strict`: an unknown cost is charged as the worst case."""
+        self._hold = hold
+        self._strict = strict
+        self.expires_ns = now_ns + int((self._planned.route.deadlines.total_s + MARGIN_S) * 1e9)
 
     def __enter__(self) -> Funded:
         return Funded(self._planned)
@@ -166,30 +221,38 @@ class Reservation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        taken = self._taken
-        if taken is not None and not taken.settled and not self.settle(self._record):
-            self._admission.postpone(self, self._record.id)
+        hold = self._hold
+        if hold is not None and not hold.settled and self._record.outcome != "in_flight":
+            self._admission.correct(self._record)
 
-    def settle(self, record: CallRecord) -> bool:
-        """Charge by the record; False where it does not say and the worst case was charged."""
-        meter, taken = self._meter, self._taken
-        if meter is None or taken is None:
-            return True
+    def settle(self, record: CallRecord) -> None:
+        """Charge by the finished record."""
+        if self._hold is not None:
+            self._admission.charge(self._hold, self._nano(record), _tokens(record))
+
+    def expire(self) -> None:
+        """Charge the worst case."""
+        if self._hold is not None:
+            self._admission.charge(self._hold, None, None)
+
+    def _nano(self, record: CallRecord) -> int | None:
+        """What to charge; None: what was held."""
         usd = record.cost_usd
-        tokens = _tokens(record)
-        if usd is None and tokens is None:
-            if _answering(record):
-                meter.settle(taken, None, None)
-                return False
-            meter.settle(taken, 0.0, 0)
-            return True
         if usd is None:
-            # answered by a target without a known price: nothing to charge, and counted so that it can be
-            # told
-            meter.unpriced += 1
-            usd = 0.0
-        meter.settle(taken, usd, tokens)
-        return True
+            if record.input_tokens is None and record.output_tokens is None:
+                return 0  # no provider was at work
+            return None if self._strict else 0
+        if record.tokens_estimated and record.outcome == "cancelled" and not record.stream:
+            # nothing of the answer was seen, and the provider went on writing it: it may be billed to its limit
+            usd += self._last_usd(record)
+        return math.ceil(usd * NANO)
+
+    def _last_usd(self, record: CallRecord) -> float:
+        for candidate in self._planned.candidates:
+            target = candidate.target
+            if target.model == record.target_model and target.provider == record.provider:
+                return worst_usd(self._planned, target) or 0.0
+        return 0.0
 
 
 def _permit(selected: Selected) -> None:
@@ -200,30 +263,5 @@ def _permit(selected: Selected) -> None:
     raise Forbidden(f"this API key may not use `{asked}`", param="model")
 
 
-def _dearest(planned: Planned) -> float | None:
-    """The worst case over every target that may be asked."""
-    worst = planned.estimate_usd
-    usage = Usage(planned.input_tokens, planned.output_tokens)
-    for candidate in planned.candidates[1:]:
-        usd = money(candidate.target.price, usage)
-        if usd is not None and (worst is None or usd > worst):
-            worst = usd
-    return worst
-
-
-def _tokens(record: CallRecord) -> int | None:
-    if record.input_tokens is None and record.output_tokens is None:
-        return None
+def _tokens(record: CallRecord) -> int:
     return (record.input_tokens or 0) + (record.output_tokens or 0)
-
-
-def _answering(record: CallRecord) -> bool:
-    """Whether a provider was at work on the call, so that it may cost something although nobody said what."""
-    if record.committed:
-        return True
-    for attempt in record.attempts:
-        if attempt.first_token_us is not None:
-            return True
-        if attempt.error is None and (attempt.status is None or attempt.status < 300):
-            return True
-    return False

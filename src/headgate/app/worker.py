@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import uvloop
 
-from headgate.admission import Admission, KeySource, load_pepper
+from headgate.admission import Admission, KeySource, SharedLedger, load_pepper
 from headgate.app.children import Lifeline, Report
 from headgate.app.config import Config
 from headgate.app.gate import wire_gate
@@ -48,7 +48,8 @@ class Worker:
         self._clock = clock
         self.snapshot = snapshot
         state = config.state
-        self.admission = Admission(KeySource(state, load_pepper(state, entropy)), clock)
+        ledger = SharedLedger.open(state, clock)
+        self.admission = Admission(KeySource(state, load_pepper(state, entropy)), clock, ledger)
         settings = JournalSettings(full=snapshot.journal_full)
         self.journal = LocalJournal(
             str(state / JOURNAL_FOLDER), "worker", clock, entropy, self._background.submit, settings
@@ -82,6 +83,7 @@ class Worker:
         await self.transport.close()
         self._background.shutdown()
         self.journal.close()
+        self.admission.close()
 
 
 def run_worker(generation: Generation, sock: socket.socket, lifeline: Lifeline, slot: int) -> None:

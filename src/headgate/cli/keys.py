@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 from urllib.parse import quote
 
 from headgate.cli.amounts import amount
@@ -29,6 +30,9 @@ def _create(verbs: Commands) -> None:
     making = verbs.add_parser("create", help="make a key and print it once")
     making.add_argument("name", help="whom or what it is for")
     making.add_argument("--tenant", default="default")
+    making.add_argument(
+        "--team", metavar="NAME", help="a team of the tenant: its limits hold for all its keys together"
+    )
     making.add_argument("--admin", action="store_true", help="may use the management API")
     making.add_argument(
         "--model", action="append", dest="models", default=[], metavar="NAME", help="only these; repeat"
@@ -39,6 +43,9 @@ def _create(verbs: Commands) -> None:
     making.add_argument("--concurrency", type=int, metavar="N", help="calls at once")
     making.add_argument("--budget", type=amount, dest="budget_usd", metavar="USD", help="US dollars per period")
     making.add_argument("--period", dest="budget_period", choices=("day", "month", "total"), default="month")
+    making.add_argument(
+        "--unpriced", choices=("deny", "allow"), default="deny", help="calls of unknown price under the budget"
+    )
     making.set_defaults(run=create)
     _finish(making)
 
@@ -61,6 +68,8 @@ def create(options: argparse.Namespace) -> int:
         "concurrency",
         "budget_usd",
         "budget_period",
+        "team",
+        "unpriced",
     )
     made = Client.of(options).post("/api/keys", {name: getattr(options, name) for name in fields})
     if options.json:
@@ -79,15 +88,19 @@ def list_keys(options: argparse.Namespace) -> int:
         return 0
     rows = [
         [
-            key["id"], key["shown"], key["name"], key["tenant"], "admin" if key["admin"] else "calls", key["state"],
+            key["id"], key["shown"], key["name"], _owner(key), "admin" if key["admin"] else "calls", key["state"],
             number(key["rpm"]), number(key["tpm"]), number(key["concurrency"]),
             word(None if key["budget_usd"] is None else f"{usd(key['budget_usd'])}/{key['budget_period']}"),
             usd(key["spent_usd"]),
         ]
         for key in answer["keys"]
     ]  # fmt: skip
-    print(table(["ID", "KEY", "NAME", "TENANT", "FOR", "STATE", "RPM", "TPM", "AT ONCE", "BUDGET", "SPENT"], rows))
+    print(table(["ID", "KEY", "NAME", "TENANT/TEAM", "FOR", "STATE", "RPM", "TPM", "AT ONCE", "BUDGET", "SPENT"], rows))
     return 0
+
+
+def _owner(key: dict[str, Any]) -> str:
+    return key["tenant"] if key.get("team") is None else f"{key['tenant']}/{key['team']}"
 
 
 def revoke(options: argparse.Namespace) -> int:

@@ -56,7 +56,8 @@ class KeyInfo(msgspec.Struct, frozen=True):
     """What an API key stands for. Limits None: not limited. `models` empty: any.
 
     `rpm` and `tpm` are requests and tokens per minute, `concurrency` calls at once. `budget_usd` holds for one
-    `budget_period`: day, month (both UTC calendar) or total.
+    `budget_period`: day, month (both UTC calendar) or total; `unpriced` says whether calls whose price is not known may
+    be made under it (allow) or not (deny). `team` is a team of the tenant.
     """
 
     id: str
@@ -71,6 +72,8 @@ class KeyInfo(msgspec.Struct, frozen=True):
     budget_usd: float | None = None
     budget_period: str = "month"
     concurrency: int | None = None
+    team: str | None = None
+    unpriced: str = "deny"
 
 
 class Admitted(msgspec.Struct, frozen=True, gc=False):

@@ -1,4 +1,4 @@
-"""The control store on SQLite: what the control process must not lose. Data-plane workers never open it.
+"""The control store on SQLite: keys and limits, what the control process must not lose. Workers never open it.
 
 Statements are built by SQLAlchemy Core, so values are always bound. Every table has `tenant_id`, and every
 reading names its scope. (PostgreSQL takes the same statements and migrations; its connection set-up comes
@@ -22,7 +22,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError
 
 from headgate.core.errors import ConfigError
-from headgate.core.keys import EVERY_TENANT, StoredKey
+from headgate.core.keys import EVERY_TENANT, Limits, ScopeLimits, StoredKey
 from headgate.core.stages import KeyInfo
 
 CONTROL_FILE = "control.db"
@@ -50,11 +50,30 @@ API_KEYS = sa.Table(
     sa.Column("budget_usd", sa.Float),
     sa.Column("budget_period", sa.Text, nullable=False),
     sa.Column("models", sa.Text, nullable=False),
+    sa.Column("team", sa.Text),
+    sa.Column("unpriced", sa.Text, nullable=False),
+)
+
+SCOPE_LIMITS = sa.Table(
+    "scope_limits",
+    _META,
+    sa.Column("address", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("tenant_id", sa.Text, nullable=False, index=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("rpm", sa.BigInteger),
+    sa.Column("tpm", sa.BigInteger),
+    sa.Column("concurrency", sa.BigInteger),
+    sa.Column("budget_usd", sa.Float),
+    sa.Column("budget_period", sa.Text, nullable=False),
+    sa.Column("unpriced", sa.Text, nullable=False),
+    sa.Column("set_ns", sa.BigInteger, nullable=False),
+    sa.Column("set_by", sa.Text, nullable=False),
 )
 
 
 class ControlStore:
-    """API keys, durable. Safe to use from several threads."""
+    """API keys and limits, durable. Safe to use from several threads."""
 
     def __init__(self, folder: Path) -> None:
         """Open `control.db` in the folder and bring its schema up to date.
@@ -87,13 +106,13 @@ class ControlStore:
 
     def keys(self, scope: str) -> list[StoredKey]:
         """All keys of a tenant, or of EVERY_TENANT, oldest first."""
-        wanted = _scoped(sa.select(API_KEYS), scope).order_by(API_KEYS.c.created_ns, API_KEYS.c.id)
+        wanted = _scoped(API_KEYS, scope).order_by(API_KEYS.c.created_ns, API_KEYS.c.id)
         with self._engine.connect() as connection:
             return [_key(row) for row in connection.execute(wanted).mappings()]
 
     def revoke(self, key_id: str, scope: str, at_ns: int) -> StoredKey | None:
         """Revoke a key; the first time stands. None where the scope has no such key."""
-        one = _scoped(sa.select(API_KEYS), scope).where(API_KEYS.c.id == key_id)
+        one = _scoped(API_KEYS, scope).where(API_KEYS.c.id == key_id)
         with self._engine.begin() as connection:
             row = connection.execute(one).mappings().first()
             if row is None:
@@ -104,6 +123,19 @@ class ControlStore:
                 .values(revoked_ns=at_ns)
             )
             return _key(connection.execute(one).mappings().one())
+
+    def limits(self, scope: str) -> list[ScopeLimits]:
+        """The limits of a tenant and its teams, or of EVERY_TENANT and apps, by address."""
+        wanted = _scoped(SCOPE_LIMITS, scope).order_by(SCOPE_LIMITS.c.address)
+        with self._engine.connect() as connection:
+            return [_limits(row) for row in connection.execute(wanted).mappings()]
+
+    def set_limits(self, limits: ScopeLimits) -> None:
+        """Keep limits in place of earlier ones; where nothing is limited, keep none."""
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(SCOPE_LIMITS).where(SCOPE_LIMITS.c.address == limits.address))
+            if not limits.limits.none:
+                connection.execute(sa.insert(SCOPE_LIMITS).values(_limits_row(limits)))
 
     def _migrate(self) -> None:
         config = Config()
@@ -129,10 +161,11 @@ def _set_up(connection: DBAPIConnection, _record: object) -> None:
     cursor.close()
 
 
-def _scoped(statement: sa.Select[tuple[object, ...]], scope: str) -> sa.Select[tuple[object, ...]]:
+def _scoped(table: sa.Table, scope: str) -> sa.Select[tuple[object, ...]]:
     if not scope:
         raise ValueError("a reading names its tenant, or EVERY_TENANT")
-    return statement if scope == EVERY_TENANT else statement.where(API_KEYS.c.tenant_id == scope)
+    statement = sa.select(table)
+    return statement if scope == EVERY_TENANT else statement.where(table.c.tenant_id == scope)
 
 
 def _row(key: StoredKey) -> dict[str, object]:
@@ -154,6 +187,8 @@ def _row(key: StoredKey) -> dict[str, object]:
         "budget_usd": info.budget_usd,
         "budget_period": info.budget_period,
         "models": msgspec.json.encode(sorted(info.models)).decode(),
+        "team": info.team,
+        "unpriced": info.unpriced,
     }
 
 
@@ -173,6 +208,8 @@ def _key(row: sa.RowMapping) -> StoredKey:
             "budget_usd": row["budget_usd"],
             "budget_period": row["budget_period"],
             "concurrency": row["concurrency"],
+            "team": row["team"],
+            "unpriced": row["unpriced"],
         },
         KeyInfo,
     )
@@ -184,3 +221,15 @@ def _key(row: sa.RowMapping) -> StoredKey:
         cast("str", row["created_by"]),
         revoked_ns,
     )
+
+
+def _limits_row(made: ScopeLimits) -> dict[str, object]:
+    row: dict[str, object] = msgspec.structs.asdict(made.limits)
+    row |= {"address": made.address, "kind": made.kind, "tenant_id": made.tenant, "name": made.name}
+    return row | {"set_ns": made.set_ns, "set_by": made.set_by}
+
+
+def _limits(row: sa.RowMapping) -> ScopeLimits:
+    limits = msgspec.convert({name: row[name] for name in Limits.__struct_fields__}, Limits)
+    values = {"kind": row["kind"], "tenant": row["tenant_id"], "name": row["name"], "limits": limits}
+    return msgspec.convert(values | {"set_ns": row["set_ns"], "set_by": row["set_by"]}, ScopeLimits)

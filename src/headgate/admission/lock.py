@@ -1,0 +1,67 @@
+"""A lock between processes that the kernel frees at its holder's death, and that nobody waits for without end."""
+
+from __future__ import annotations
+
+import fcntl
+import select
+
+TRIES_AT_ONCE = 10
+TRIES = 400
+PAUSE_S = 0.000_1
+
+_TAKE = fcntl.LOCK_EX | fcntl.LOCK_NB
+
+
+class KernelLock:
+    """`flock` on a descriptor that was opened by this process itself: a fork shares a descriptor's lock.
+
+    It is held for microseconds. A holder that was stopped in between keeps it, so a wait ends after about TRIES times
+    PAUSE_S (50 ms), and then nobody waits at all until the lock was had once more.
+    """
+
+    __slots__ = ("_descriptor", "_patient")
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._patient = True
+
+    def take(self) -> bool:
+        """Whether the lock is ours now."""
+        try:
+            fcntl.flock(self._descriptor, _TAKE)
+        except BlockingIOError:
+            return self._wait()
+        self._patient = True
+        return True
+
+    def hope(self) -> None:
+        """Wait in full again, though the lock was not had."""
+        self._patient = True
+
+    def free(self) -> None:
+        """Let go of it."""
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def _wait(self) -> bool:
+        for number in range(TRIES if self._patient else 0):
+            select.select((), (), (), 0 if number < TRIES_AT_ONCE else PAUSE_S)
+            try:
+                fcntl.flock(self._descriptor, _TAKE)
+            except BlockingIOError:
+                continue
+            return True
+        self._patient = False
+        return False
+
+
+class NoLock:
+    """For a ledger that only one process knows."""
+
+    __slots__ = ()
+
+    def take(self) -> bool:
+        """Always."""
+        return True
+
+    def free(self) -> None:
+        """Nothing is held."""
