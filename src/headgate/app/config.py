@@ -13,11 +13,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from headgate.app.webhook import WebhookSettings
 from headgate.core.artifact import Artifact
 from headgate.core.decode import read
 from headgate.core.errors import ConfigError
 from headgate.core.types import ArtifactRef, Json
 from headgate.providers import ProviderSettings, Secret
+from headgate.providers.settings import address
 from headgate.registry import read_yaml
 
 FILE = "headgate.yaml"
@@ -75,6 +77,22 @@ class ProviderSource(msgspec.Struct, forbid_unknown_fields=True):
     models: dict[str, ModelSource] = {}
 
 
+class WebhookSource(msgspec.Struct, forbid_unknown_fields=True):
+    """Where events are posted. `secret_env` names the variable that holds what they are signed with."""
+
+    url: str
+    secret_env: str | None = None
+    min_severity: Literal["info", "warning", "critical"] = "warning"
+    allow_http: bool = False
+    allow_private: bool = False
+
+
+class EventsSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What becomes of events beside the log and the record."""
+
+    webhook: WebhookSource | None = None
+
+
 class Source(msgspec.Struct, forbid_unknown_fields=True):
     """The content of `headgate.yaml`. Paths are relative to the file."""
 
@@ -91,6 +109,7 @@ class Source(msgspec.Struct, forbid_unknown_fields=True):
     ca_file: str | None = None
     continue_with: list[str] = []
     workers: int = 1
+    events: EventsSource = EventsSource()
     providers: dict[str, ProviderSource] = {}
 
 
@@ -106,6 +125,7 @@ class Config(msgspec.Struct, frozen=True):
     providers: tuple[ProviderSettings, ...]
     ca_file: Path | None = None
     workers: int = 1
+    webhook: WebhookSettings | None = None
 
 
 def load_config(
@@ -190,6 +210,7 @@ def _checked(artifact: Artifact, base: Path, environment: Mapping[str, str]) -> 
         providers=tuple(_provider(artifact, name, one, base, environment) for name, one in source.providers.items()),
         ca_file=ca_file,
         workers=source.workers,
+        webhook=_webhook(artifact, source.events.webhook, environment),
     )
 
 
@@ -199,6 +220,25 @@ def _check_roots(artifact: Artifact, file: Path) -> None:
     except OSError as error:  # ssl.SSLError is one
         wrong = f"{file} cannot be read: {error.strerror or type(error).__name__}"
         raise artifact.fault("ca_file", wrong, "a PEM file of root certificates") from error
+
+
+def _webhook(
+    artifact: Artifact, source: WebhookSource | None, environment: Mapping[str, str]
+) -> WebhookSettings | None:
+    if source is None:
+        return None
+    where = artifact.fault("events.webhook", "", "").where
+    as_provider = ProviderSettings(
+        name="events.webhook", type="webhook", base_url=source.url, allow_http=source.allow_http,
+        allow_private=source.allow_private, where=where,
+    )  # fmt: skip
+    secret = None
+    if source.secret_env is not None:
+        secret = environment.get(source.secret_env, "").strip().encode()
+        if not secret:
+            right = f"export {source.secret_env}=..., or leave `secret_env` out"
+            raise artifact.fault("events.webhook.secret_env", f"the variable {source.secret_env} is not set", right)
+    return WebhookSettings(address(as_provider, None), secret, source.min_severity)
 
 
 def _provider(

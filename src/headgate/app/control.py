@@ -24,7 +24,9 @@ from headgate.app import operations
 from headgate.app.children import Lifeline, Report
 from headgate.app.config import Config
 from headgate.app.generation import Generation
+from headgate.app.hearing import Hearing
 from headgate.app.supervisor import url_of
+from headgate.app.webhook import Webhook
 from headgate.app.worker import GC_THRESHOLD, JOURNAL_FOLDER, stop_event
 from headgate.core.calls import Retention
 from headgate.core.errors import ConfigError, Forbidden, StoreUnavailable
@@ -34,10 +36,14 @@ from headgate.core.ports import Clock, Entropy
 from headgate.edge.management import Authenticate, management_app
 from headgate.stores.calls_sqlite import SqliteCalls
 from headgate.stores.control import ControlStore
+from headgate.stores.events_sqlite import SqliteEvents
 from headgate.telemetry import Keeper, Metrics, Queries, fold
+from headgate.wire.client import HttpTransport
 from headgate.wire.clock import SystemClock, SystemEntropy
 
 CALLS_FOLDER = "calls"
+EVENTS_DAYS = 400  # they are few, and a year ago is worth comparing with
+DAY_NS = 86_400_000_000_000
 ADDRESS_FILE = "management.json"
 DRAIN_S = 0.25
 PUBLISH_TICKS = 20
@@ -69,7 +75,11 @@ class Control:
         self.desk = KeyDesk(self.keys, state, load_pepper(state, entropy), clock, entropy, self.calls)
         self.limits = LimitDesk(self.keys, self.desk, SharedLedger.look(state, clock), clock)
         self.metrics = Metrics()
-        self.keeper = Keeper(str(state / JOURNAL_FOLDER), self.calls, clock, [self.metrics.count])
+        self.events = SqliteEvents(state / CALLS_FOLDER)
+        self.webhook = None if config.webhook is None else Webhook(config.webhook, HttpTransport(clock), clock)
+        listeners = [self.metrics.count_events, *([] if self.webhook is None else [self.webhook.offer])]
+        self.hearing = Hearing(self.events, listeners, entropy.bytes(6).hex())
+        self.keeper = Keeper(str(state / JOURNAL_FOLDER), self.calls, clock, [self.metrics.count], events=self.hearing)
 
     async def keep(self, stopped: asyncio.Event) -> None:
         """Drain journals until stopped; publish what keys have spent; drop what is too old.
@@ -90,7 +100,9 @@ class Control:
             self.desk.publish()
             self.limits.sync()
             if retain:
-                self.calls.retain(self._clock.now_ns(), self._retention)
+                now_ns = self._clock.now_ns()
+                self.calls.retain(now_ns, self._retention)
+                self.events.retain(now_ns - EVENTS_DAYS * DAY_NS)
         except (OSError, StoreUnavailable) as error:
             log.warning("could not publish keys or drop old calls: %s; trying again", type(error).__name__)
 
@@ -106,6 +118,7 @@ class Control:
         while self.keeper.step():
             pass
         self.calls.close()
+        self.events.close()
         self.keys.close()
 
 
@@ -126,6 +139,7 @@ async def _serve(generation: Generation, sock: socket.socket, lifeline: Lifeline
         *admission.handlers(control.desk),
         *admission.limit_handlers(control.limits),
         *operations.handlers(config.state, os.getppid(), clock),
+        *telemetry.event_handlers(control.events, clock),
         *telemetry.handlers(Queries(control.calls), control.metrics, lambda: control.keeper.state, clock),
     ]
     hosts = [_host_of(sock), "localhost", "127.0.0.1", *config.source.management_hosts]
@@ -137,11 +151,14 @@ async def _serve(generation: Generation, sock: socket.socket, lifeline: Lifeline
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: control.follow(generation.reread))
     serving = asyncio.create_task(server.serve(sockets=[sock]))
     keeping = asyncio.create_task(control.keep(stopped))
+    hooking = None if control.webhook is None else asyncio.create_task(control.webhook.run())
     _tell(config.state, Told(url_of(sock), token, os.getpid()))
     lifeline.report(Report(True, secret))
     await asyncio.wait((serving, keeping, asyncio.create_task(stopped.wait())), return_when=asyncio.FIRST_COMPLETED)
     stopped.set()
     server.should_exit = True
+    if hooking is not None:
+        hooking.cancel()
     results = await asyncio.gather(serving, keeping, return_exceptions=True)
     (config.state / ADDRESS_FILE).unlink(missing_ok=True)
     control.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headgate.admission import Admission
 from headgate.app.probes import ProbeLines
-from headgate.core.ports import Clock, Entropy, Journal, Transport
+from headgate.core.ports import Clock, Entropy, EventSink, Journal, Transport
 from headgate.dialects import DIALECTS
 from headgate.guardrails import Guardrails
 from headgate.pipeline import Gate
@@ -15,7 +15,14 @@ from headgate.routing import Routing
 from headgate.telemetry import Telemetry
 
 
-def wire_gate(admission: Admission, journal: Journal, transport: Transport, clock: Clock, entropy: Entropy) -> Gate:
+def wire_gate(
+    admission: Admission,
+    journal: Journal,
+    transport: Transport,
+    clock: Clock,
+    entropy: Entropy,
+    events: EventSink | None = None,
+) -> Gate:
     """The gate that the page runs on. A sealed record also settles what admission could not settle before."""
     gate = Gate()
     gate.telemetry = Telemetry(journal, clock, [admission.correct])
@@ -24,5 +31,5 @@ def wire_gate(admission: Admission, journal: Journal, transport: Transport, cloc
     gate.prompts = Prompts()
     gate.retrieval = Retrieval()
     gate.guardrails = Guardrails()
-    gate.routing = Routing(transport, clock, entropy, DIALECTS, ProbeLines())
+    gate.routing = Routing(transport, clock, entropy, DIALECTS, ProbeLines(), events)
     return gate

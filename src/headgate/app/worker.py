@@ -24,7 +24,7 @@ from headgate.core.ports import Clock, Entropy
 from headgate.core.snapshot import Snapshot
 from headgate.dialects import DIALECTS
 from headgate.edge import DataPlane
-from headgate.telemetry import JournalSettings, LocalJournal
+from headgate.telemetry import EventLog, JournalSettings, LocalJournal
 from headgate.wire.client import HttpTransport
 from headgate.wire.clock import SystemClock, SystemEntropy
 from headgate.wire.limits import ServerLimits
@@ -48,14 +48,15 @@ class Worker:
         self._clock = clock
         self.snapshot = snapshot
         state = config.state
-        ledger = SharedLedger.open(state, clock)
-        self.admission = Admission(KeySource(state, load_pepper(state, entropy)), clock, ledger)
         settings = JournalSettings(full=snapshot.journal_full)
         self.journal = LocalJournal(
             str(state / JOURNAL_FOLDER), "worker", clock, entropy, self._background.submit, settings
         )
+        events = EventLog(self.journal, clock)
+        ledger = SharedLedger.open(state, clock)
+        self.admission = Admission(KeySource(state, load_pepper(state, entropy)), clock, ledger, events)
         self.transport = HttpTransport(clock, ca_file=None if config.ca_file is None else str(config.ca_file))
-        gate = wire_gate(self.admission, self.journal, self.transport, clock, entropy)
+        gate = wire_gate(self.admission, self.journal, self.transport, clock, entropy, events)
         self.plane = DataPlane(gate, lambda: self.snapshot, CallIds(clock, entropy), clock, DIALECTS, self._not_ready)
         self.server = HttpServer(
             self.plane, ServerLimits(accepts=_ACCEPTS_SHARED if config.workers > 1 else ServerLimits().accepts), clock

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from headgate.core.events import StoredEvent
 from headgate.core.record import CallBrief, CallRecord, GapRecord
 
 
@@ -36,6 +37,7 @@ class CallBatch(msgspec.Struct):
     records: list[Kept] = []
     gaps: list[GapRecord] = []
     forgotten: list[str] = []
+    events: list[StoredEvent] = []
 
 
 class CallFilter(msgspec.Struct, frozen=True, kw_only=True):

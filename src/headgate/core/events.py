@@ -26,3 +26,21 @@ class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
     text: str
     severity: str = INFO
     figures: Mapping[str, Figure] = {}
+
+
+class StoredEvent(msgspec.Struct, frozen=True):
+    """An event that is kept. `id` says which, at every telling of it."""
+
+    id: str
+    event: Event
+
+
+class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events. None: any. `severity`: this one and graver."""
+
+    since_ns: int | None = None
+    until_ns: int | None = None
+    kind: str | None = None
+    subject: str | None = None
+    severity: str = INFO
+    limit: int = 50

@@ -1,7 +1,8 @@
 """What happened: the record of every call, from the first byte of the request to a row that can be asked for."""
 
+from headgate.telemetry.events import SEVERITIES, EventLine, EventListener, EventLog, line_of
 from headgate.telemetry.explain import explain
-from headgate.telemetry.handlers import handlers
+from headgate.telemetry.handlers import event_handlers, handlers
 from headgate.telemetry.journal import JournalSettings, LocalJournal, lock_alive
 from headgate.telemetry.keeper import JournalState, Keeper
 from headgate.telemetry.metrics import Metrics
@@ -12,6 +13,7 @@ from headgate.telemetry.segment import Disk
 from headgate.telemetry.witness import CallWitness, Telemetry
 
 __all__ = [
+    "SEVERITIES",
     "BatchListener",
     "CallDetail",
     "CallLine",
@@ -21,6 +23,9 @@ __all__ = [
     "CallWitness",
     "CallWriter",
     "Disk",
+    "EventLine",
+    "EventListener",
+    "EventLog",
     "JournalSettings",
     "JournalState",
     "Keeper",
@@ -30,9 +35,11 @@ __all__ = [
     "ProviderLine",
     "Queries",
     "Telemetry",
+    "event_handlers",
     "explain",
     "fold",
     "handlers",
+    "line_of",
     "lock_alive",
     "percentile",
 ]

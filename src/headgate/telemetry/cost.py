@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from headgate.core.record import AttemptRecord, CallRecord
 from headgate.core.stages import Funded
 from headgate.core.types import Price, Usage, money
@@ -14,7 +16,7 @@ def settle(record: CallRecord, funded: Funded, told: Usage | None, chars: int) -
     """Put tokens and cost on the record. `chars` is how many characters of answer went out.
 
     What nobody told is estimated, and flagged, where a provider was at work; a provider that only failed is owed
-    nothing we know of, and the fields stay None. Tokens are those of the answer; the cost includes what earlier
+    nothing we know of, and the fields stay None. A count of zero for what was there tells nothing either. Tokens are those of the answer; the cost includes what earlier
     attempts are known to have cost.
     """
     if record.stand_in is not None and record.stand_in != "miss":  # no provider made this answer
@@ -27,6 +29,8 @@ def settle(record: CallRecord, funded: Funded, told: Usage | None, chars: int) -
     usage = told
     if usage is None and attempt is not None and attempt.input_tokens is not None:
         usage = Usage(attempt.input_tokens, attempt.output_tokens)  # told, but held back before it could pass by
+    if usage is not None and (usage.input == 0 or (usage.output == 0 and chars > 0)):
+        usage = msgspec.structs.replace(usage, input=usage.input or None, output=usage.output or None)
     if usage is None or usage.input is None or usage.output is None or record.finish is None:
         if usage is None and chars == 0 and not _at_work(record):
             record.cost_usd = _earlier(record.attempts)

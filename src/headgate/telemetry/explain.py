@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from headgate.core.record import AttemptRecord, CallRecord
+from headgate.core.record import AttemptRecord, CallRecord, RoutedRecord
 
 _ENDINGS = {
     "in_flight": "It is still in flight.",
@@ -71,9 +71,20 @@ def _ran(record: CallRecord) -> list[str]:
         lines.append(f"The route was {record.route}.")
     elif record.attempts or record.skipped:
         lines.append("The route came from the model's name: the requested provider first, then its tier.")
+    if record.routed is not None:
+        lines.append(_routed(record.routed))
     if record.sources:
         lines.append(f"Context was added from {_list(record.sources)}.")
     return lines
+
+
+def _routed(routed: RoutedRecord) -> str:
+    if routed.found is None or routed.confidence is None:
+        return f"{routed.model} could not read the request, so the targets of class `{routed.chosen}` were asked."
+    if routed.found == routed.chosen:
+        return f"{routed.model} took it for `{routed.chosen}`, {routed.confidence:.0%} sure."
+    sure = f"only {routed.confidence:.0%} sure of `{routed.found}`"
+    return f"{routed.model} was {sure}, so the targets of class `{routed.chosen}` were asked."
 
 
 def _stood_in(record: CallRecord) -> list[str]:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
 from headgate.core.calls import CallFilter
 from headgate.core.errors import InvalidRequest
+from headgate.core.events import EventFilter
 from headgate.core.handlers import Ask, Handler, Text
 from headgate.core.ports import Clock
 from headgate.telemetry.answers import AnswersLine
+from headgate.telemetry.events import EventLines, line_of
 from headgate.telemetry.keeper import JournalState
 from headgate.telemetry.metrics import CONTENT_TYPE, Metrics
+from headgate.telemetry.ports import EventQueries
 from headgate.telemetry.queries import CallDetail, CallLines, ProviderLine, Queries
 
 LIMIT_MAX = 1000
 DAY_NS = 86_400_000_000_000
+EVENTS_NS = 7 * DAY_NS
 AMOUNT_MAX = 1e9  # US dollars, milliseconds
 NS_MAX = (1 << 63) - 1  # the year 2262
 
@@ -54,6 +59,17 @@ class AnswersQuery(msgspec.Struct, forbid_unknown_fields=True):
 
     since: datetime | None = None
     until: datetime | None = None
+
+
+class EventsQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """Which events: of the last 7 days where nothing is said. `severity`: this one and graver."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    kind: str | None = None
+    subject: str | None = None
+    severity: Literal["info", "warning", "critical"] = "info"
+    limit: int = 50
 
 
 class AnswersGiven(msgspec.Struct):
@@ -144,3 +160,28 @@ def _amount(value: float | None, param: str) -> float | None:
     if value is not None and not 0 <= value <= AMOUNT_MAX:  # NaN is neither
         raise InvalidRequest(f"`{param}` lies between 0 and {AMOUNT_MAX:,.0f}", param=param)
     return value
+
+
+def event_handlers(events: EventQueries, clock: Clock) -> list[Handler]:
+    """What can be asked about events."""
+
+    def listed(ask: Ask) -> EventLines:
+        query = ask.query
+        assert isinstance(query, EventsQuery)
+        if not 1 <= query.limit <= LIMIT_MAX:
+            raise InvalidRequest(f"`limit` lies between 1 and {LIMIT_MAX}", param="limit")
+        since = clock.now_ns() - EVENTS_NS if query.since is None else _ns(query.since, "since")
+        until = None if query.until is None else _ns(query.until, "until")
+        found = events.find(
+            EventFilter(
+                since_ns=since, until_ns=until, kind=query.kind, subject=query.subject, severity=query.severity,
+                limit=query.limit + 1,
+            )
+        )  # fmt: skip
+        return EventLines([line_of(stored) for stored in found[: query.limit]], len(found) > query.limit)
+
+    return [
+        Handler(
+            "GET", "/api/events", "What operators should hear of, newest first", listed, EventLines, query=EventsQuery
+        )
+    ]

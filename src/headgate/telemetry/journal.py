@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from headgate.core.errors import ConfigError, Overloaded
+from headgate.core.events import Event
 from headgate.core.ports import Clock, Entropy, TimerHandle
 from headgate.core.record import CallRecord, GapRecord
-from headgate.telemetry.frames import CLOSED, FORGOTTEN, GAP, MAX_PAYLOAD, OPENED, SEALED, Header
+from headgate.telemetry.frames import CLOSED, EVENT, FORGOTTEN, GAP, MAX_PAYLOAD, OPENED, SEALED, Header
 from headgate.telemetry.segment import Disk, NoSegment, Segment
 
 SUFFIX = ".hgj"
@@ -44,7 +45,7 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LocalJournal:
-    """Implements `core.ports.Journal`. One instance per worker process; `close` when done.
+    """Implements `core.ports.Journal` and `EventSink`. One instance per worker process; `close` when done.
 
     `background` runs a function off the event loop (a one-thread executor; inline in simulation).
     """
@@ -84,6 +85,7 @@ class LocalJournal:
         self.sync_error: str | None = None  # the last sync failed: a power cut may cost more than the interval
         self._sync_told: str | None = None
         self.lost_total = 0
+        self.events_lost = 0
         self._lost = 0
         self._lost_since = 0
         self._lost_why = ""
@@ -134,6 +136,11 @@ class LocalJournal:
             self._lost += gap.lost
             self._lost_since = min(self._lost_since or gap.since_ns, gap.since_ns)
             self._lost_why = self._lost_why or gap.why
+
+    def emit(self, event: Event) -> None:
+        """Write an event (`core.ports.EventSink`); one for which there is no room is counted."""
+        if not self._append(EVENT, self._encode(event)):
+            self.events_lost += 1
 
     # -- state ------------------------------------------------------------------------------------------------------
 

@@ -16,11 +16,12 @@ import msgspec
 
 from headgate.core.calls import CallBatch, Kept
 from headgate.core.errors import ConfigError, StoreUnavailable
+from headgate.core.events import Event, StoredEvent
 from headgate.core.ports import Clock
 from headgate.core.record import CallBrief, CallRecord, GapRecord
-from headgate.telemetry.frames import DAMAGED, FORGOTTEN, GAP, HEADER_SIZE, OPENED, SEALED, Frame
+from headgate.telemetry.frames import DAMAGED, EVENT, FORGOTTEN, GAP, HEADER_SIZE, OPENED, SEALED, Frame
 from headgate.telemetry.journal import LOCK_SUFFIX, SPARE_SUFFIX, SUFFIX, lock_alive
-from headgate.telemetry.ports import BatchListener, CallWriter
+from headgate.telemetry.ports import BatchListener, CallWriter, EventWriter
 from headgate.telemetry.reader import SegmentReader
 
 BATCH = 4_000  # frames, two a call: 2,000 rows in a transaction, some 20 ms and 1 MB
@@ -38,6 +39,7 @@ _head = msgspec.msgpack.Decoder(_Head).decode
 _brief = msgspec.msgpack.Decoder(CallBrief).decode
 _record = msgspec.msgpack.Decoder(CallRecord).decode
 _gap = msgspec.msgpack.Decoder(GapRecord).decode
+_event = msgspec.msgpack.Decoder(Event).decode
 _ids = msgspec.msgpack.Decoder(list[str]).decode
 _pack = msgspec.msgpack.Encoder().encode
 
@@ -57,8 +59,8 @@ class JournalState(NamedTuple):
 class Keeper:
     """Call `step` until it returns 0, then again a little later. Not safe to use from two threads at once.
 
-    `alive` tells whether the worker that owns segments still runs (by default: whether its lock is held).
-    `listeners` are told of finished records once they are in the store.
+    Events go to `events`. `alive` tells whether the worker that owns segments still runs (by default: whether its lock
+    is held). `listeners` are told of finished records once they are in the store.
     """
 
     def __init__(
@@ -68,11 +70,13 @@ class Keeper:
         clock: Clock,
         listeners: Sequence[BatchListener] = (),
         alive: Callable[[str], bool] | None = None,
+        events: EventWriter | None = None,
     ) -> None:
         self._directory = directory
         self._store = store
         self._clock = clock
         self._listeners = tuple(listeners)
+        self._events = events
         self._alive = alive or lock_alive(directory)
         self._readers: dict[str, SegmentReader] = {}
         self._offsets: dict[str, int] | None = None
@@ -175,6 +179,8 @@ class Keeper:
             return 0
         batch = CallBatch(name, owner, reader.at)
         finished = self._fill(batch, frames)
+        if batch.events and self._events is not None:
+            self._events.put(batch.events)  # first: read again after a crash, they are known by their place
         self._store.write(batch)
         assert self._offsets is not None
         self._offsets[name] = reader.at
@@ -200,6 +206,8 @@ class Keeper:
                     in_flight[_head(frame.payload).id] = frame
                 elif kind == GAP:
                     batch.gaps.append(_gap(frame.payload))
+                elif kind == EVENT:
+                    batch.events.append(StoredEvent(f"{batch.segment}:{frame.end}", _event(frame.payload)))
                 elif kind == FORGOTTEN:
                     ids = _ids(frame.payload)
                     for call_id in ids:

@@ -11,6 +11,7 @@ from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
+from headgate.core.events import StoredEvent
 from headgate.core.record import AttemptRecord, CallBrief
 from headgate.telemetry.keeper import JournalState
 
@@ -103,6 +104,7 @@ class Metrics:
             "Calls by what stood in for a provider: hit, miss, stale, fixed.",
             ("app", "how"),
         )
+        self._events = Counter("headgate_events_total", "What operators should hear of.", ("kind", "severity"))
         self._verdicts = Counter("headgate_verdicts_total", "What checks found.", ("rule", "direction", "action"))
 
     def count(self, records: Sequence[CallBrief]) -> None:
@@ -124,12 +126,17 @@ class Metrics:
                 target, [one.ended_us - one.started_us for one in attempts if one.ended_us is not None]
             )
 
+    def count_events(self, events: Sequence[StoredEvent]) -> None:
+        """Count events that were kept."""
+        for stored in events:
+            self._events.add((stored.event.kind, stored.event.severity))
+
     def render(self, journal: JournalState | None = None, unsynced_bytes: int | None = None) -> str:
         """The exposition, with the state of the journal where it is given."""
         lines: list[str] = []
         for metric in (
             self._calls, self._duration, self._first, self._tokens, self._cost, self._unpriced, self._attempts,
-            self._attempt, self._stand_ins, self._verdicts,
+            self._attempt, self._stand_ins, self._verdicts, self._events,
         ):  # fmt: skip
             lines.extend(metric.lines())
         if journal is not None:

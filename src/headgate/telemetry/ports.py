@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from headgate.core.calls import CallBatch, CallFilter, CallPage, Retention, Rollup
+from headgate.core.events import EventFilter, StoredEvent
 from headgate.core.keys import Spend
 from headgate.core.record import CallBrief, CallRecord, GapRecord
 
@@ -70,6 +71,22 @@ class CallQueries(Protocol):
 
     def spent_since(self, since_ns: int) -> Mapping[str, Spend]:
         """Spend by key id, of every tenant, over calls received at or after `since_ns`."""
+        ...
+
+
+class EventWriter(Protocol):
+    """The keeper's side of what is kept of events. Raises StoreUnavailable."""
+
+    def put(self, events: Sequence[StoredEvent]) -> object:
+        """Keep events; one that is kept already changes nothing."""
+        ...
+
+
+class EventQueries(Protocol):
+    """The readers' side. Raises StoreUnavailable."""
+
+    def find(self, wanted: EventFilter) -> list[StoredEvent]:
+        """What fits, newest first."""
         ...
 
 
