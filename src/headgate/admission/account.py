@@ -19,7 +19,7 @@ class Account:
     """
 
     __slots__ = (
-        "address", "base", "budget_nano", "column", "ends_ns", "label", "limits", "rpm", "seed", "starts_ns", "tag",
+        "address", "base", "budget_nano", "column", "ends_ns", "label", "limits", "most", "rpm", "seed", "starts_ns", "tag",
         "tag_high", "tpm",
     )  # fmt: skip
 
@@ -35,6 +35,7 @@ class Account:
     def limit(self, limits: Limits) -> None:
         """Take over other limits; what was used so far stays used."""
         self.limits = limits
+        self.most: int | None = limits.concurrency
         self.rpm: int | None = limits.rpm
         self.tpm: int | None = limits.tpm
         self.budget_nano: int | None = None if limits.budget_usd is None else round(limits.budget_usd * NANO)
@@ -79,7 +80,7 @@ class Account:
 
     def refuses(self, cells: Cells, nano: int, tokens: int, now_us: int, wall_ns: int) -> CallerError | None:
         """Why a call that may cost `nano` and take `tokens` does not fit now; None where it does. Charges nothing."""
-        base, most = self.base, self.limits.concurrency
+        base, most = self.base, self.most
         if most is not None and cells[base + CALLS] >= most:
             return LimitExceeded(f"over {most} calls at once of {self.label}", retry_after_s=SOON_S)
         budget = self.budget_nano

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from headgate.admission.account import Account
 from headgate.admission.bucket import MINUTE_US, add, level
@@ -39,14 +39,9 @@ from headgate.core.ports import Clock
 WARN_PERCENT = 80
 
 
-class Share(NamedTuple):
-    """What a call took of one account. `starts_ns` NO_PERIOD: no budget; `held` is in nano-dollars."""
-
-    account: Account
-    held: int
-    starts_ns: int
-    tokens: int
-    called: bool
+Share: TypeAlias = "tuple[Account, int, int, int, bool]"
+"""What a call took of one account: nano-dollars held, the start of the budget's period (NO_PERIOD: no budget), tokens,
+whether it is counted as in flight. A plain tuple: a named one takes 0.2 us more to make."""
 
 
 class Hold:
@@ -186,7 +181,7 @@ class SharedLedger:
             starts_ns = account.starts_ns
             cells[mine] += nano
             cells[base + HELD] += nano
-        called = account.limits.concurrency is not None
+        called = account.most is not None
         if called:
             cells[mine + 1] += 1
             cells[base + CALLS] += 1
@@ -195,7 +190,7 @@ class SharedLedger:
         if rate is not None:
             took = tokens if tokens < rate else rate
             cells[base + TOKENS] += took * MINUTE_US
-        return Share(account, nano, starts_ns, took, called)
+        return account, nano, starts_ns, took, called
 
     def settle(self, hold: Hold, nano: int | None, tokens: int | None) -> None:
         """Charge what it really was; None charges what was held. Again: replaces the first charge, ends nothing twice.
@@ -236,7 +231,7 @@ class SharedLedger:
                 if used != before:
                     add(cells, base + TOKENS, used - before)
         hold.settled = True
-        hold.charged_tokens = max([share.tokens for share in hold.shares]) if tokens is None else tokens
+        hold.charged_tokens = max([share[3] for share in hold.shares]) if tokens is None else tokens
 
     def _charge(self, account: Account, starts_ns: int, nano: int) -> None:
         """Add to the period that a call began in, be it the current one or the one before."""

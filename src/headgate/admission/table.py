@@ -82,6 +82,7 @@ class Table:
         return self._index.get(account.tag)
 
     def _new(self, account: Account, minute: int) -> int:
+        """A row for an account that was just looked for in vain: the index is as of now."""
         cells = self._cells
         row = cells[USED_AT]
         if row < self._rows:
@@ -116,8 +117,6 @@ class Table:
             if not free:
                 raise Overloaded("more keys, teams, tenants and apps have limits than the ledger holds")
             for base in free:
-                cells[base] = 0
-            cells[GENERATION_AT] += 1
-            self._generation = -1
-            self._index = {}
+                self._index.pop((cells[base + TAG_HIGH], cells[base + TAG_LOW]), None)
+                cells[base + TAG_HIGH] = 0
         return (free[0] - HEADER_CELLS) // ROW_CELLS
