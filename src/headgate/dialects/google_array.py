@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
@@ -9,7 +10,8 @@ import msgspec
 from headgate.wire.sse import EVENT_BYTES_MAX, SseParser
 
 _OPEN: Final = ord("{")
-_CLOSE: Final = ord("}")
+_BRACES: Final = re.compile(rb"[{}]")
+_LOOK_BACK: Final = 256
 _QUOTE: Final = b'"'
 _BACKSLASH: Final = ord("\\")
 
@@ -54,13 +56,13 @@ class ArraySplitter:
     def _outside(self, stop: int, elements: list[bytes]) -> None:
         """Looks at structure between two strings."""
         buffer = self._buffer
-        for at in range(self._scan, stop):
-            byte = buffer[at]
-            if byte == _OPEN:
+        for found in _BRACES.finditer(buffer, self._scan, stop):  # a loop over every byte takes 9 s for 64 MB of blanks
+            at = found.start()
+            if buffer[at] == _OPEN:
                 if self._depth == 0:
                     self._start = at
                 self._depth += 1
-            elif byte == _CLOSE and self._depth:
+            elif self._depth:
                 self._depth -= 1
                 if self._depth == 0:
                     elements.append(bytes(buffer[self._start : at + 1]))
@@ -68,8 +70,14 @@ class ArraySplitter:
     def _escaped(self, quote: int) -> bool:
         """True where an odd number of backslashes stands before the quote."""
         at = quote
-        while at > self._start and self._buffer[at - 1] == _BACKSLASH:
-            at -= 1
+        if at <= self._start or self._buffer[at - 1] != _BACKSLASH:
+            return False
+        while at > self._start:
+            piece = self._buffer[max(self._start, at - _LOOK_BACK) : at]
+            others = len(piece.rstrip(b"\\"))
+            at -= len(piece) - others
+            if others:
+                break
         return (quote - at) % 2 == 1
 
     def _forget(self) -> None:
