@@ -53,7 +53,7 @@ MISTAKES: list[tuple[JsonObject, str, str]] = [
     ({"targets": ["openai/a b"]}, "r.yaml:3", "cannot be sent"),
     ({"targets": ["openai/m", "nobody/m"]}, "r.yaml:4", "no provider `nobody`"),
     ({"targets": ["openai/m", {"provider": "openai", "model": "m"}]}, "r.yaml:4", "listed twice"),
-    ({"targets": ONE, "strategy": "best"}, "r.yaml:1", "no `strategy`"),
+    ({"targets": ONE, "stratgy": "best"}, "r.yaml:1", "no `stratgy`"),
     ({"targets": ONE, "deadlines": 5}, "r.yaml:5", "not a mapping"),
     ({"targets": ONE, "deadlines": {"total": 5}}, "r.yaml:5", "no `deadlines.total`"),
     ({"targets": ONE, "deadlines": {"total_s": "5"}}, "r.yaml:6", "not a number"),

@@ -12,7 +12,9 @@ from headgate.core.stages import Candidate
 from headgate.routing import Health
 from headgate.routing.breaker import COOL_MAX_S, FORGET_S, PROOFS, STREAK
 from headgate.routing.health import BREAKERS_MAX, FORGET_HELD_S
+from headgate.routing.pace import Paces
 from headgate.routing.plan import Planner
+from headgate.routing.strategy import World as StrategyWorld
 from tests.routing.scripted import House
 from tests.support.world import ManualClock, SeededEntropy
 
@@ -52,7 +54,8 @@ class World:
         self.clock = self.house.clock
         self.health = Health(self.clock, SeededEntropy())
         self.probes = Probes(self.health, self.clock)
-        self.planner = Planner(self.health, self.house.dialects, self.clock, self.probes)  # type: ignore[arg-type]
+        senses = StrategyWorld(self.clock, SeededEntropy(), Paces(), self.house.dialects)
+        self.planner = Planner(self.health, self.probes, senses)  # type: ignore[arg-type]
         self.route = self.house.route(*names)
 
     def plan(self) -> tuple[Candidate, ...]:

@@ -26,6 +26,7 @@ class AttemptRecord(msgspec.Struct, array_like=True, gc=False):
     output_tokens: int | None = None
     cost_usd: float | None = None
     request_id: str | None = None
+    chars: int = 0  # of answer that came, whether it went out or not
 
 
 class SkipRecord(msgspec.Struct, array_like=True, gc=False):
@@ -61,6 +62,17 @@ class SeamRecord(msgspec.Struct, array_like=True, gc=False):
     from_attempt: int
     to_attempt: int
     why: str
+
+
+class RoutedRecord(msgspec.Struct, array_like=True, gc=False):
+    """What a learned route decided: the class whose targets were asked, the class found likeliest and how likely it
+    is (0 to 1; None where the request could not be read), the classifier asked (`model/router@1.0.0`)."""
+
+    strategy: str
+    chosen: str
+    found: str | None = None
+    confidence: float | None = None
+    model: str | None = None
 
 
 class CallBrief(msgspec.Struct, array_like=True, gc=False):
@@ -125,6 +137,7 @@ class CallRecord(CallBrief):
     peer: str = ""
     answer_of: str | None = None  # the call whose answer was given again
     seams: list[SeamRecord] = []
+    routed: RoutedRecord | None = None
 
 
 class GapRecord(msgspec.Struct, array_like=True, gc=False):

@@ -14,7 +14,9 @@ from headgate.core.types import ArtifactRef, Price
 class Target(msgspec.Struct, frozen=True):
     """provider x model: the unit of health. `abilities` None where unknown; `context` is the window in tokens.
 
-    `known` False: neither the catalogue nor the account's settings have the model's name.
+    `known` False: neither the catalogue nor the account's settings have the model's name. `retires` is the UTC day on
+    which the vendor takes it away, `successor` the model that follows it; `stands_for` the retired model in whose
+    place this one is.
     """
 
     provider: str
@@ -25,6 +27,9 @@ class Target(msgspec.Struct, frozen=True):
     max_output: int | None = None
     abilities: frozenset[str] | None = None
     known: bool = True
+    retires: str | None = None
+    successor: Target | None = None
+    stands_for: str | None = None
 
     def __str__(self) -> str:
         """`openai/gpt-4o-mini`."""
@@ -35,6 +40,7 @@ class Route(msgspec.Struct, frozen=True):
     """Whom to ask, in order. `ref` is None for a route made from the tier table.
 
     `continue_with`: who may go on with a streamed answer that breaks off in front of its client; empty: nobody.
+    `uses` are artifacts that decide with it (a `model`), pinned with it.
     """
 
     targets: tuple[Target, ...]
@@ -42,6 +48,7 @@ class Route(msgspec.Struct, frozen=True):
     deadlines: Deadlines = Deadlines()
     attempts: int = 3
     continue_with: tuple[Target, ...] = ()
+    uses: tuple[ArtifactRef, ...] = ()
 
 
 class Release(msgspec.Struct, frozen=True):
@@ -107,3 +114,4 @@ class Snapshot(msgspec.Struct, frozen=True):
     endpoints: Mapping[str, Endpoint]
     bodies: str = "none"
     journal_full: str = "serve"
+    changes_ns: int | None = None  # wall time at which prices or models change that it was compiled with

@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import msgspec
+
 from headgate.core.artifact import Artifact
 from headgate.core.ports import Deadlines
 from headgate.core.snapshot import Route, Target
 from headgate.core.types import Json, as_int, as_list, as_object, as_text
 from headgate.dialects import DIALECTS
 from headgate.dialects.base import PREFILL
+from headgate.routing.compile_strategy import Models, StrategyCompiler
+from headgate.routing.learned.classifier import Classifier
 from headgate.routing.names import NAME_RULE, usable
+from headgate.routing.strategy import StrategicRoute
 from headgate.routing.targets import TargetFactory
 
 TARGETS_MAX = 16
@@ -24,25 +29,35 @@ DEADLINE_BOUNDS = {
     "idle_s": (0.01, 3600.0),
     "total_s": (0.01, 7200.0),
 }
-_FIELDS = ("targets", "deadlines", "attempts", "on_break")
+_FIELDS = ("targets", "strategy", "rules", "deadlines", "attempts", "on_break")
 
 
-def compile_route(artifact: Artifact, targets: TargetFactory) -> Route:
+def _no_model(_: str) -> Classifier | None:
+    return None
+
+
+def compile_route(artifact: Artifact, targets: TargetFactory, models: Models = _no_model) -> Route:
     """The route an artifact describes. Raises ConfigError with `file:line`.
 
     Content: `targets`, a list of `provider/model` or `{provider, model}` in the order they are to be asked;
+    `strategy` and `rules`, where another order is wanted (`models` finds a classifier by `name@1.0.0`);
     `deadlines` in seconds (`connect_s`, `first_token_s`, `idle_s`, `total_s`); `attempts`, how many targets one call
     may try; `on_break`, what happens where a streamed answer breaks off in front of its client.
     """
     content = artifact.content
     _known(artifact, "", content, _FIELDS)
-    return Route(
-        targets=_targets(artifact, "targets", content.get("targets"), targets),
+    built = StrategyCompiler(artifact, lambda at, rows: _targets(artifact, at, rows, targets), models).compile()
+    route = Route(
+        targets=built.targets,
         ref=artifact.ref,
         deadlines=_deadlines(artifact, content.get("deadlines")),
         attempts=_attempts(artifact, content.get("attempts", ATTEMPTS)),
         continue_with=_continue_with(artifact, content.get("on_break"), targets),
+        uses=built.uses,
     )
+    if built.strategy is None:
+        return route
+    return StrategicRoute(**msgspec.structs.asdict(route), strategy=built.strategy)
 
 
 def compile_continue_with(artifact: Artifact, at: str, value: Json, factory: TargetFactory) -> tuple[Target, ...]:

@@ -13,6 +13,7 @@ TARGETS_MAX = 4096
 LEARNED_MIN = 20  # good answers; with fewer nothing is known
 FADE_AT = 1024  # so many notes halve all counts
 TOKENS_FLOOR = 64  # what an answer takes beside its tokens, in tokens: short ones are not slow ones
+SUCCESS_SPAN = 50  # answers: how far back the share of good ones looks
 SLOW_FACTOR = 3.0  # slower than this many times the 99th percentile is slow
 SOFT_FACTOR = 2.0  # waiting for longer than this many times the 99.9th percentile is worth a question
 SOFT_MIN_S = 2.0
@@ -72,15 +73,17 @@ def _upper(bucket: int) -> int:
 
 
 class TargetPace:
-    """What is learned of one target. `answered_ns`: when it last gave a good answer (monotonic)."""
+    """What is learned of one target. `answered_ns`: when it last gave a good answer (monotonic). `success`: the share
+    of its answers that were good, the last SUCCESS_SPAN or so counting most."""
 
-    __slots__ = ("answered_ns", "each", "first", "whole")
+    __slots__ = ("answered_ns", "each", "first", "success", "whole")
 
     def __init__(self) -> None:
         self.first = Pace()
         self.whole = Pace()
         self.each = Pace()
         self.answered_ns = 0
+        self.success = 1.0
 
 
 class Paces:
@@ -106,6 +109,7 @@ class Paces:
         nothing, lest what is slow becomes usual."""
         pace = self.of(target)
         pace.answered_ns = now_ns
+        pace.success += (1.0 - pace.success) / SUCCESS_SPAN
         if tokens is not None:
             each_us = took_us // (tokens + TOKENS_FLOOR)
             if _over(pace.each, each_us):
@@ -116,6 +120,20 @@ class Paces:
         else:
             pace.first.note(first_us)
         return False
+
+    def failed(self, target: Target) -> None:
+        """An answer that did not come, or was no good."""
+        pace = self.of(target)
+        pace.success -= pace.success / SUCCESS_SPAN
+
+    def success(self, target: Target) -> float:
+        """The share of good answers, 0 to 1; 1 where nothing is known."""
+        return self.of(target).success
+
+    def median_us(self, target: Target, stream: bool) -> int | None:
+        """The usual time to the first content of a stream, or of a whole answer; None where too little is known."""
+        pace = self.of(target)
+        return (pace.first if stream else pace.whole).quantile(0.5)
 
     def dawdles(self, target: Target, first_us: int | None, took_us: int, tokens: int | None) -> bool:
         """Whether such an answer is slow for this target; False where too little is known. It teaches nothing."""

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import msgspec
 
 from headgate.core.chat import ChatRequest, Media, ToolResult
-from headgate.core.errors import CallerError, CannotCarry
-from headgate.core.ports import Clock
+from headgate.core.errors import CannotCarry
 from headgate.core.record import CallRecord, SkipRecord
 from headgate.core.snapshot import Route, Target
 from headgate.core.stages import Candidate, Planned, Screened
 from headgate.core.types import Usage, money
-from headgate.dialects.base import ABILITIES, CHARS_PER_TOKEN, Dialect
+from headgate.dialects.base import ABILITIES, CHARS_PER_TOKEN
 from headgate.routing.health import Health
 from headgate.routing.probe import Prober
+from headgate.routing.strategy import Asking, StrategicRoute, Strategy, World
 
 OUTPUT_TOKENS = 4096  # reserved where neither the client nor the catalogue says how long an answer may become
 USUAL_MAX = 2048
@@ -23,24 +21,28 @@ _MEDIA = {"image": "images", "document": "documents", "audio": "audio"}
 
 
 class Usual(msgspec.Struct, frozen=True):
-    """What a route's plan is while nothing is wrong; `window` is its smallest known context, in tokens."""
+    """What a route's plan is while nothing is wrong; `window` is its smallest known context, in tokens.
+
+    `strategy` None: candidates are always asked in this order.
+    """
 
     route: Route
     candidates: tuple[Candidate, ...]
     window: int | None
     declares: bool
+    strategy: Strategy | None
 
 
 class Planner:
     """Orders a route's targets for one call."""
 
-    __slots__ = ("_clock", "_dialects", "_health", "_prober", "_usual")
+    __slots__ = ("_clock", "_health", "_prober", "_usual", "_world")
 
-    def __init__(self, health: Health, dialects: Mapping[str, Dialect], clock: Clock, prober: Prober) -> None:
+    def __init__(self, health: Health, prober: Prober, world: World) -> None:
         self._health = health
         self._prober = prober
-        self._dialects = dialects
-        self._clock = clock
+        self._world = world
+        self._clock = world.clock
         self._usual: dict[
             int, Usual
         ] = {}  # by identity; each entry keeps its route alive, so none is taken for another
@@ -54,8 +56,12 @@ class Planner:
         added = len(screened.body) - len(asked.body)
         input_tokens = (asked.input_chars + (added if added > 0 else 0)) // CHARS_PER_TOKEN + 1
         candidates = usual.candidates
+        asking: Asking | None = None
+        if usual.strategy is not None:
+            asking = Asking(screened, input_tokens, self._world)
+            candidates = usual.strategy.order(asking)
         if usual.declares or self._health.troubled or (usual.window is not None and input_tokens > usual.window):
-            candidates = self._choose(screened, usual, input_tokens)
+            candidates = self._choose(asking or Asking(screened, input_tokens, self._world), usual, candidates)
         first = candidates[0].target
         output_tokens = (asked.max_tokens or first.max_output or OUTPUT_TOKENS) * asked.choices
         estimate = money(first.price, Usage(input_tokens, output_tokens))
@@ -72,42 +78,20 @@ class Planner:
         )
         windows = [target.context for target in route.targets if target.context is not None]
         declares = any(target.abilities is not None for target in route.targets)
-        usual = Usual(route, candidates, min(windows) if windows else None, declares)
+        strategy = route.strategy if isinstance(route, StrategicRoute) else None
+        usual = Usual(route, candidates, min(windows) if windows else None, declares, strategy)
         self._usual[id(route)] = usual
         return usual
 
-    def _choose(self, screened: Screened, usual: Usual, input_tokens: int) -> tuple[Candidate, ...]:
-        record = screened.grounded.prompted.selected.admitted.call.record
-        candidates = usual.candidates
+    def _choose(self, asking: Asking, usual: Usual, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+        record = asking.record
         if usual.declares:
-            candidates = self._able(screened, candidates, record)
-        if usual.window is not None and input_tokens > usual.window:
-            candidates = _fitting(candidates, input_tokens, record)
+            candidates = _able(asking, candidates, record)
+        if usual.window is not None and asking.input_tokens > usual.window:
+            candidates = _fitting(candidates, asking.input_tokens, record)
         if self._health.troubled and len(candidates) > 1:
             candidates = self._rested(candidates, record)
         return candidates
-
-    def _able(self, screened: Screened, candidates: tuple[Candidate, ...], record: CallRecord) -> tuple[Candidate, ...]:
-        """Without the targets whose stated abilities the request goes beyond. Raises CannotCarry where none is left."""
-        selected = screened.grounded.prompted.selected
-        dialect = self._dialects[selected.admitted.call.dialect]
-        try:
-            wanted = needs(dialect.read_request(screened.body, selected.asked.stream).chat)
-        except CallerError:
-            return candidates  # says things that only its own dialect has: the target is the judge of those
-        kept: list[Candidate] = []
-        missing: set[str] = set()
-        for candidate in candidates:
-            target = candidate.target
-            lacks = wanted - target.abilities if target.abilities is not None else frozenset[str]()
-            if lacks:
-                missing |= lacks
-                record.skipped.append(_skip(target, f"cannot take {_listed(lacks)}"))
-            else:
-                kept.append(candidate)
-        if not kept:
-            raise CannotCarry(f"no target of the route can take {_listed(missing)}")
-        return tuple(kept)
 
     def _rested(self, candidates: tuple[Candidate, ...], record: CallRecord) -> tuple[Candidate, ...]:
         """Targets in trouble go last, the one that is due soonest first among them; those that are due are probed."""
@@ -156,6 +140,27 @@ def needs(chat: ChatRequest) -> frozenset[str]:
     if chat.json_format is not None and chat.json_format.schema is not None:
         found.add("json_schema")
     return ABILITIES.intersection(found)
+
+
+def _able(asking: Asking, candidates: tuple[Candidate, ...], record: CallRecord) -> tuple[Candidate, ...]:
+    """Without the targets whose stated abilities the request goes beyond. Raises CannotCarry where none is left."""
+    chat = asking.chat
+    if chat is None:
+        return candidates  # says things that only its own dialect has: the target is the judge of those
+    wanted = needs(chat)
+    kept: list[Candidate] = []
+    missing: set[str] = set()
+    for candidate in candidates:
+        target = candidate.target
+        lacks = wanted - target.abilities if target.abilities is not None else frozenset[str]()
+        if lacks:
+            missing |= lacks
+            record.skipped.append(_skip(target, f"cannot take {_listed(lacks)}"))
+        else:
+            kept.append(candidate)
+    if not kept:
+        raise CannotCarry(f"no target of the route can take {_listed(missing)}")
+    return tuple(kept)
 
 
 def _fitting(candidates: tuple[Candidate, ...], input_tokens: int, record: CallRecord) -> tuple[Candidate, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from types import TracebackType
 
 from headgate.core.chat import Batch
@@ -114,7 +115,10 @@ class Sending:
             candidate, request = self._next()
             target = candidate.target
             record = self._call.record
-            attempt = Attempt(self._call.started_ns, target, len(record.attempts) + 1, candidate.why, means.clock)
+            why = candidate.why
+            if target.stands_for is not None:
+                why = f"{why}, in the place of {target.stands_for}"
+            attempt = Attempt(self._call.started_ns, target, len(record.attempts) + 1, why, means.clock)
             if means.health.troubled:
                 means.health.began(target, attempt.started_ns)
                 if not record.attempts:
@@ -243,6 +247,8 @@ class Sending:
             self._only = attempt.target.model  # a mistyped name says nothing about a target
         else:
             self._means.health.failed(attempt.target, error, attempt.started_ns, stream, self._committed)
+            if error.counts:
+                self._means.paces.failed(attempt.target)
         if attempt.target.endpoint.dialect != self._call.dialect:
             error.body = None  # not in words the client's SDK understands
         if self._committed and self._rest is not None and self._rest.broke(attempt, error):
@@ -250,6 +256,9 @@ class Sending:
         if self._committed or attempt.refused or not error.retryable:
             self._done = True
             raise error
+        if error.kind == "model_gone" and attempt.target.successor is not None:
+            follows = Candidate(attempt.target.successor, f"{attempt.target.model} is gone: its vendor's successor")
+            self._candidates = itertools.chain((follows,), self._candidates)
         if error.kind == "context_too_long":
             self._window = max(self._window or 0, attempt.target.context or 0)
         # a kept exception keeps the frames it passed through, and with them this answer, alive

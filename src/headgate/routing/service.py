@@ -15,6 +15,7 @@ from headgate.routing.plan import Planner
 from headgate.routing.probe import Prober
 from headgate.routing.send import Sending
 from headgate.routing.standin import StandIn
+from headgate.routing.strategy import World
 from headgate.routing.watch import Watch
 
 
@@ -36,7 +37,7 @@ class Routing:
         self.health = Health(clock, entropy, events)
         self.answers = Answers()
         prober = Prober(transport, clock, dialects, self.health, paces, probes)
-        self._planner = Planner(self.health, dialects, clock, prober)
+        self._planner = Planner(self.health, prober, World(clock, entropy, paces, dialects))
         watch = Watch(clock, self.health, paces, prober)
         self._means = Means(transport, clock, self.health, dialects, watch, paces)
         self.budget = self._means.budget
