@@ -1,4 +1,4 @@
-"""`headgate drill outage`: a provider fails for hours, in seconds, and what users would have noticed."""
+"""`headgate drill`: what fails here, fails on purpose; `outage` lets a provider fail for hours, in seconds."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import time
 
 import msgspec
 
-from headgate.app.drills import run_outage
+from headgate.app.drills import configuration_digest, run_outage
+from headgate.cli import drill_evidence, drill_fault
 from headgate.cli.commands import Commands
+from headgate.cli.drill_evidence import Drilled, add_evidence_option, keep
 from headgate.cli.drill_report import overview, told
 from headgate.cli.tables import print_json
 from headgate.core.errors import ConfigError
@@ -36,7 +38,10 @@ def register(commands: Commands) -> None:
     outage.add_argument("--seed", type=int, default=1, help="same seed, same report")
     outage.add_argument("--share", type=_share, help="the part of its calls that is struck, above 0, at most 1")
     outage.add_argument("--json", action="store_true", help="print JSON")
+    add_evidence_option(outage)
     outage.set_defaults(run=run)
+    drill_fault.register(verbs)
+    drill_evidence.register(verbs)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -50,7 +55,17 @@ def run(options: argparse.Namespace) -> int:
         print(overview(reports))
     else:
         print(told(reports[0]))
+    for report in reports:
+        keep(options, _drilled(report))
     return 1 if any(report.noticed for report in reports) else 0
+
+
+def _drilled(report: Report) -> Drilled:
+    """What evidence of an outage drill holds."""
+    told = msgspec.to_builtins(report)
+    asked = {name: told[name] for name in ("providers", "mode", "hours", "seed", "rate", "share")}
+    name = f"outage-{'-'.join(report.providers)}-{report.mode}"
+    return Drilled(name, not report.noticed, report.seed, configuration_digest(), asked, told)
 
 
 def _drill(outage: Outage) -> Report:

@@ -1,5 +1,6 @@
 """Drills: the gateway under outages, in virtual time, measured as its clients see it."""
 
+from headgate.evaluation.evidence import Evidence, Found, list_evidence, read_evidence, store_evidence, told_utc
 from headgate.evaluation.journal import MemoryJournal
 from headgate.evaluation.network import Line, Network, NetworkLoop, Peer, Weather
 from headgate.evaluation.outage import MODES, PROVIDERS, Mode, Outage
@@ -10,6 +11,8 @@ __all__ = [
     "MODES",
     "PROVIDERS",
     "Bar",
+    "Evidence",
+    "Found",
     "Line",
     "MemoryJournal",
     "Mode",
@@ -26,6 +29,10 @@ __all__ = [
     "VirtualClock",
     "VirtualLoop",
     "Weather",
+    "list_evidence",
+    "read_evidence",
     "run_virtual",
+    "store_evidence",
     "summarise",
+    "told_utc",
 ]

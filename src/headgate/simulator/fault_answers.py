@@ -9,13 +9,14 @@ from headgate.simulator.fault_errors import outage
 from headgate.simulator.messages import Answer, Bend, Frame, Vendor
 
 _OLDER = {"openai": "gpt-3.5-turbo-0125", "anthropic": "claude-haiku-4-5-20251001", "google": "gemini-2.5-flash-lite"}
+DECLINED = "I cannot help with that request."
 _SPOKEN = ("content", "tool")
 _BROKEN_JSON = b'{"id":"broken","choices":[{"delta":'
 
 
 def refused(answer: Answer) -> Answer:
     """The model declines."""
-    return replace(answer, finish="refusal", text="I cannot help with that request.", calls=(), raw_finish=None)
+    return replace(answer, finish="refusal", text=DECLINED, calls=(), raw_finish=None)
 
 
 def filtered(answer: Answer) -> Answer:

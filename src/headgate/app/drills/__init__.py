@@ -1,5 +1,5 @@
-"""Drills: the real rooms in a virtual world, against the simulated vendors."""
+"""Drills: the real rooms in a virtual world or over real sockets, against the simulated vendors."""
 
-from headgate.app.drills.outage import run_outage
+from headgate.app.drills.outage import configuration_digest, run_outage
 
-__all__ = ["run_outage"]
+__all__ = ["configuration_digest", "run_outage"]

@@ -10,17 +10,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from headgate.admission import Admission, KeySource, load_pepper
-from headgate.admission.files import PublishedKey, write_keys
-from headgate.admission.keys import mint_key, mint_key_id
 from headgate.app.config import Config, load_config
 from headgate.app.drills.client import ClientExchange, failure, told
+from headgate.app.drills.keys import publish_keys
 from headgate.app.drills.traffic import Kind, kinds, request, words
 from headgate.app.drills.vendors import VendorPeer
 from headgate.app.gate import wire_gate
 from headgate.app.snapshot import compile_snapshot
 from headgate.core.ids import CallIds
 from headgate.core.snapshot import App
-from headgate.core.stages import KeyInfo
 from headgate.dialects import DIALECTS
 from headgate.edge import DataPlane
 from headgate.evaluation import (
@@ -38,6 +36,7 @@ from headgate.evaluation import (
 )
 from headgate.simulator import SimulatorSettings, build
 from headgate.wire.client import HttpTransport
+from headgate.wire.clock import SystemClock
 from headgate.wire.strand import Strand
 
 TEAMS = ("shop", "help-desk", "warehouse")
@@ -52,11 +51,23 @@ def run_outage(outage: Outage, configuration: Path | None = None) -> Report:
     `configuration` is a `headgate.yaml` in place of the shipped one; it names the same providers, by loopback ports.
     Raises ConfigError for one that is wrong, NothingLeft where the gateway comes to a halt.
     """
-    chosen = configuration or Path(str(files("headgate"))) / "data" / "drill" / "headgate.yaml"
     with tempfile.TemporaryDirectory(prefix="headgate-drill-") as state:
-        config = load_config(chosen, {"HEADGATE_DRILL_KEY": "sim-drill"}, chosen.parent, {"state": state})
+        config = _configured(state, configuration)
         samples = run_virtual(NetworkLoop(), lambda loop: _Drill(outage, config, loop).run())
     return summarise(outage, samples)
+
+
+def configuration_digest() -> str:
+    """The digest of the snapshot that the shipped configuration compiles to. Raises ConfigError."""
+    compiled = compile_snapshot(_configured("state"), SystemClock())  # nothing is written there
+    if compiled.snapshot is None:
+        raise compiled.faults[0]
+    return compiled.snapshot.digest
+
+
+def _configured(state: str, configuration: Path | None = None) -> Config:
+    chosen = configuration or Path(str(files("headgate"))) / "data" / "drill" / "headgate.yaml"
+    return load_config(chosen, {"HEADGATE_DRILL_KEY": "sim-drill"}, chosen.parent, {"state": state})
 
 
 class _Drill:
@@ -80,7 +91,7 @@ class _Drill:
             raise compiled.faults[0]
         snapshot = compiled.snapshot
         self._kinds = kinds({name: _first(app) for name, app in snapshot.apps.items()})
-        self._keys = _publish(config.state, entropy, clock)
+        self._keys = publish_keys(config.state, TEAMS, entropy, clock)
         admission = Admission(KeySource(config.state, load_pepper(config.state, entropy)), clock)
         self._journal = MemoryJournal()
         self._transport = HttpTransport(clock)
@@ -160,15 +171,3 @@ class _Drill:
 def _first(app: App) -> str:
     """The provider that an app's calls go to where all is well."""
     return app.channels[app.default_channel].route.targets[0].provider
-
-
-def _publish(state: Path, entropy: SeededEntropy, clock: VirtualClock) -> list[str]:
-    """A key for each team, in the state folder as the control process publishes them."""
-    peppered = load_pepper(state, entropy)
-    keys = [mint_key(entropy) for _ in TEAMS]
-    published = [
-        PublishedKey(peppered.digest(key), KeyInfo(mint_key_id(entropy), team, team))
-        for key, team in zip(keys, TEAMS, strict=True)
-    ]
-    write_keys(state, clock.now_ns(), published)
-    return keys
