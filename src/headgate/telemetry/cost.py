@@ -15,10 +15,11 @@ from headgate.dialects.base import CHARS_PER_TOKEN
 def settle(record: CallRecord, funded: Funded, told: Usage | None, chars: int) -> None:
     """Put tokens and cost on the record. `chars` is how many characters of answer went out.
 
-    What nobody told is estimated, and flagged, where a provider was at work; a provider that only failed is owed
-    nothing we know of, and the fields stay None. A count of zero for what was there tells nothing either. Tokens are those of the answer; the cost includes what earlier
-    attempts are known to have cost.
+    What nobody told is estimated, and flagged, where a provider was at work, by the text that came, whether it went out
+    or not; a provider that only failed is owed nothing we know of, and the fields stay None. A count of zero for what
+    was there tells nothing either. Tokens are those of the answer; the cost includes what earlier attempts cost.
     """
+    broken = len(record.attempts) > 1 and _bill_broken(record.attempts[:-1], funded)
     if record.stand_in is not None and record.stand_in != "miss":  # no provider made this answer
         record.input_tokens = record.output_tokens = 0
         record.cost_usd = _earlier(record.attempts) if record.attempts else 0.0
@@ -26,6 +27,8 @@ def settle(record: CallRecord, funded: Funded, told: Usage | None, chars: int) -
     attempt = record.attempts[-1] if record.attempts else None
     if attempt is not None and record.provider is None:
         record.provider, record.target_model = attempt.provider, attempt.model
+    if attempt is not None and attempt.chars > chars:
+        chars = attempt.chars
     usage = told
     if usage is None and attempt is not None and attempt.input_tokens is not None:
         usage = Usage(attempt.input_tokens, attempt.output_tokens)  # told, but held back before it could pass by
@@ -38,9 +41,9 @@ def settle(record: CallRecord, funded: Funded, told: Usage | None, chars: int) -
         usage = _estimated(usage or Usage(), funded, chars)
     record.input_tokens, record.output_tokens = usage.input, usage.output
     record.cached_tokens, record.cache_write_tokens = usage.cached, usage.cache_write
-    record.reasoning_tokens, record.tokens_estimated = usage.reasoning, usage.estimated
+    record.reasoning_tokens, record.tokens_estimated = usage.reasoning, usage.estimated or broken
     if attempt is None:
-        record.cost_usd = money(_price(record, funded), usage)
+        record.cost_usd = money(_price(record.provider, record.target_model, funded), usage)
         return
     if record.seams:  # each try has its own counts; the answer's are those of all its parts
         record.tokens_estimated = True
@@ -49,7 +52,7 @@ def settle(record: CallRecord, funded: Funded, told: Usage | None, chars: int) -
         return
     if attempt.input_tokens != usage.input or attempt.output_tokens != usage.output:
         attempt.input_tokens, attempt.output_tokens = usage.input, usage.output
-        attempt.cost_usd = money(_price(record, funded), usage)
+        attempt.cost_usd = money(_price(record.provider, record.target_model, funded), usage)
     cost = record.cost_usd = attempt.cost_usd  # priced by its own target already, where it told these very counts
     if cost is not None and len(record.attempts) > 1:
         record.cost_usd = cost + (_earlier(record.attempts[:-1]) or 0.0)
@@ -75,8 +78,19 @@ def _at_work(record: CallRecord) -> bool:
     return any(attempt.error is None for attempt in record.attempts)
 
 
-def _price(record: CallRecord, funded: Funded) -> Price | None:
-    provider, model = record.provider, record.target_model
+def _bill_broken(attempts: Sequence[AttemptRecord], funded: Funded) -> bool:
+    """Estimates what attempts said before they failed, where they did not tell it; whether there was one."""
+    found = False
+    for attempt in attempts:
+        if attempt.chars and attempt.output_tokens is None:
+            usage = _estimated(Usage(attempt.input_tokens), funded, attempt.chars)
+            attempt.input_tokens, attempt.output_tokens = usage.input, usage.output
+            attempt.cost_usd = money(_price(attempt.provider, attempt.model, funded), usage)
+            found = True
+    return found
+
+
+def _price(provider: str | None, model: str | None, funded: Funded) -> Price | None:
     for candidate in funded.planned.candidates:
         target = candidate.target
         if target.model == model and target.provider == provider:
@@ -85,6 +99,6 @@ def _price(record: CallRecord, funded: Funded) -> Price | None:
 
 
 def _earlier(attempts: Sequence[AttemptRecord]) -> float | None:
-    """What failed attempts are known to have cost."""
+    """What failed attempts cost, told or estimated."""
     costs = [attempt.cost_usd for attempt in attempts if attempt.cost_usd is not None]
     return sum(costs) if costs else None
