@@ -9,6 +9,7 @@ from headgate.core.snapshot import Target
 
 # coming back later does not help with these: someone has to change an account, a key or a name
 _LASTING = frozenset({"quota_exhausted", "auth_failed", "model_gone", "tls_failed", "address_refused"})
+SOON_S = 1.0  # where nobody is left alone for any known time: a first failure of everyone
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -24,7 +25,8 @@ def most_telling(failures: list[Failure], retry_after_s: float | None) -> Upstre
     The rule: a failure that passes (overload, rate limit, timeout, broken connection) tells the caller that coming
     back helps, so it goes before a request that is too long, and that before what only an operator can mend (key,
     quota, retired model). Among equals the target that was asked first speaks. Where several targets were asked, the
-    message names each with its failure; no provider's own words and no body go out with it.
+    message names each with its failure; no provider's own words and no body go out with it. What passes says when to
+    come back: in `retry_after_s`, or soon where that is not known.
     """
     chosen = max(failures, key=_hope).error  # max keeps the first of equals
     if len(failures) > 1:
@@ -36,7 +38,7 @@ def most_telling(failures: list[Failure], retry_after_s: float | None) -> Upstre
             cool_s=chosen.cool_s,
         )
     if chosen.kind not in _LASTING and chosen.kind != "context_too_long":
-        chosen.retry_after_s = retry_after_s
+        chosen.retry_after_s = SOON_S if retry_after_s is None else retry_after_s
     return chosen
 
 
