@@ -9,8 +9,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from headgate.admission.limitdesk import parsed
 from headgate.core.errors import ConfigError
-from headgate.core.keys import EVERY_TENANT, StoredKey
+from headgate.core.keys import EVERY_TENANT, Limits, ScopeLimits, StoredKey
 from headgate.core.stages import KeyInfo
 from headgate.stores.control import API_KEYS, CONTROL_FILE, ControlStore
 
@@ -89,3 +90,50 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 def test_the_migrations_make_the_schema_the_code_speaks(store: ControlStore) -> None:
     made = {column["name"]: str(column["type"]) for column in sa.inspect(store._engine).get_columns("api_keys")}
     assert set(made) == {column.name for column in API_KEYS.columns}
+
+
+def test_a_team_and_a_rule_for_unknown_prices_are_kept_with_the_key(store: ControlStore) -> None:
+    full = key(1, team="shop", budget_usd=1.0, unpriced="allow")
+    store.add(full)
+    assert store.keys("acme") == [full]
+
+
+def scope_limits(address: str, **limits) -> ScopeLimits:
+    kind, tenant, name = parsed(address)
+    return ScopeLimits(kind, tenant, name, Limits(**limits), 5, "tests")
+
+
+def test_limits_replace_earlier_ones_and_are_of_their_tenant(store: ControlStore, tmp_path: Path) -> None:
+    every = [
+        scope_limits("app/support", rpm=5),
+        scope_limits("team/acme/shop", budget_usd=2.5, budget_period="day", unpriced="allow"),
+        scope_limits("tenant/acme", tpm=7, concurrency=2),
+        scope_limits("tenant/globex", rpm=1),
+    ]
+    for one in (scope_limits("app/support", rpm=9), *every):
+        store.set_limits(one)
+    store.close()
+    reopened = ControlStore(tmp_path)
+    assert reopened.limits(EVERY_TENANT) == every
+    assert reopened.limits("acme") == every[1:3], "apps are of no tenant"
+    reopened.set_limits(scope_limits("tenant/acme"))
+    assert [one.address for one in reopened.limits("acme")] == ["team/acme/shop"]
+    with pytest.raises(ValueError, match="tenant"):
+        reopened.limits("")
+    reopened.close()
+
+
+def test_keys_of_before_keep_what_they_were_promised(store: ControlStore, tmp_path: Path) -> None:
+    store.add(key(1, budget_usd=1.0))
+    store.close()
+    connection = sqlite3.connect(tmp_path / CONTROL_FILE)
+    connection.executescript(
+        "DROP TABLE scope_limits; ALTER TABLE api_keys DROP COLUMN team; ALTER TABLE api_keys DROP COLUMN unpriced;"
+        "UPDATE alembic_version SET version_num = '0001';"
+    )
+    connection.close()
+    reopened = ControlStore(tmp_path)
+    (old,) = reopened.keys(EVERY_TENANT)
+    assert (old.info.team, old.info.unpriced, old.info.budget_usd) == (None, "allow", 1.0)
+    assert reopened.limits(EVERY_TENANT) == []
+    reopened.close()

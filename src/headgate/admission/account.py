@@ -19,8 +19,8 @@ class Account:
     """
 
     __slots__ = (
-        "address", "base", "budget_nano", "column", "ends_ns", "label", "limits", "most", "rpm", "seed", "starts_ns", "tag",
-        "tag_high", "tpm",
+        "address", "base", "budget_nano", "column", "ends_ns", "label", "limits", "most", "rpm", "seed", "starts_ns",
+        "tag", "tag_high", "tpm",
     )  # fmt: skip
 
     def __init__(self, address: str, label: str, limits: Limits, seed: Spend | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headgate.core.chat import Begin, Finish, Frame, RefusalDelta, TextDelta, UsageDelta
+from headgate.core.chat import Begin, Finish, Frame, ReasoningDelta, RefusalDelta, TextDelta, ToolArgs, UsageDelta
 from headgate.core.errors import UpstreamError
 from headgate.core.ports import Clock, Inbound, OutboundRequest
 from headgate.core.record import AttemptRecord
@@ -156,11 +156,12 @@ class Attempt:
         """What the frames say. `type(...) is`, since `isinstance` is slow to say no of a struct's class: 0.1 us."""
         record = self.record
         broken = False
+        chars = 0
         for frame in frames:
             for delta in frame.deltas:
                 if type(delta) is TextDelta:
-                    continue
-                if type(delta) is Begin:
+                    chars += len(delta.text)
+                elif type(delta) is Begin:
                     record.model_answered = record.model_answered or delta.model
                 elif type(delta) is Finish:
                     self._finished = True
@@ -170,11 +171,14 @@ class Attempt:
                     self._usage = folded(self._usage, delta.usage)
                 elif type(delta) is RefusalDelta:
                     self.refused = True
+                    chars += len(delta.text)
+                elif type(delta) is ToolArgs or type(delta) is ReasoningDelta:
+                    chars += len(delta.text)
             if frame.content and record.first_token_us is None:
                 record.first_token_us = self._us(self._clock.monotonic_ns())
                 self._first_token_ns = None
-            if frame.last:
-                self.complete = True
+            self.complete = self.complete or frame.last
+        record.chars += chars
         if broken and not committed:
             raise UpstreamError("bad_tool_call", "the model's answer was broken off by its provider")
         if self._first_token_ns is not None:
