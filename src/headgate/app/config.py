@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import ssl
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -41,24 +42,29 @@ Ability = Literal["images", "documents", "audio", "tools", "json_schema", "reaso
 
 
 class PriceSource(msgspec.Struct, forbid_unknown_fields=True):
-    """Your own price of a model, in US dollars per million tokens; None is unknown, never free."""
+    """Your own price of a model, in US dollars per million tokens; None is unknown, never free. `since`: the UTC day
+    from which it holds, where there are several."""
 
     input: Money
     output: Money
     cached_input: Money | None = None
     cache_write: Money | None = None
+    since: date | None = None
 
 
 class ModelSource(msgspec.Struct, forbid_unknown_fields=True):
     """What you know of a model; it wins over the shipped catalogue. `context` and `max_output` in tokens.
 
-    `abilities`: what it can do (see docs/providers.md); None is unknown, and nothing is refused.
+    `abilities`: what it can do (see docs/providers.md); None is unknown, and nothing is refused. `retires`: the UTC day
+    on which it is taken away, `successor` the model of this account that follows it.
     """
 
-    price: PriceSource | None = None
+    price: PriceSource | list[PriceSource] | None = None
     context: Count | None = None
     max_output: Count | None = None
     abilities: list[Ability] | None = None
+    retires: date | None = None
+    successor: str | None = None
 
 
 class ProviderSource(msgspec.Struct, forbid_unknown_fields=True):

@@ -20,11 +20,12 @@ from starlette.concurrency import run_in_threadpool
 import headgate
 from headgate import admission, telemetry
 from headgate.admission import KeyDesk, LimitDesk, SharedLedger, load_pepper
-from headgate.app import operations
+from headgate.app import lifecycle, operations
 from headgate.app.children import Lifeline, Report
 from headgate.app.config import Config
 from headgate.app.generation import Generation
 from headgate.app.hearing import Hearing
+from headgate.app.lifecycle import LifecycleMonitor
 from headgate.app.supervisor import url_of
 from headgate.app.webhook import Webhook
 from headgate.app.worker import GC_THRESHOLD, JOURNAL_FOLDER, stop_event
@@ -37,7 +38,7 @@ from headgate.edge.management import Authenticate, management_app
 from headgate.stores.calls_sqlite import SqliteCalls
 from headgate.stores.control import ControlStore
 from headgate.stores.events_sqlite import SqliteEvents
-from headgate.telemetry import Keeper, Metrics, Queries, fold
+from headgate.telemetry import EventLog, Keeper, Metrics, Queries, fold
 from headgate.wire.client import HttpTransport
 from headgate.wire.clock import SystemClock, SystemEntropy
 
@@ -66,7 +67,8 @@ class Told(msgspec.Struct):
 class Control:
     """Everything of the control process but its server."""
 
-    def __init__(self, config: Config, clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, generation: Generation, clock: Clock, entropy: Entropy) -> None:
+        config = generation.config
         state = config.state
         self._clock = clock
         self._retention = Retention(config.source.retention_days)
@@ -79,6 +81,7 @@ class Control:
         self.webhook = None if config.webhook is None else Webhook(config.webhook, HttpTransport(clock), clock)
         listeners = [self.metrics.count_events, *([] if self.webhook is None else [self.webhook.offer])]
         self.hearing = Hearing(self.events, listeners, entropy.bytes(6).hex())
+        self.lifecycle = LifecycleMonitor(generation.reread, self.calls, state, EventLog(self.hearing, clock), clock)
         self.keeper = Keeper(str(state / JOURNAL_FOLDER), self.calls, clock, [self.metrics.count], events=self.hearing)
 
     async def keep(self, stopped: asyncio.Event) -> None:
@@ -103,8 +106,11 @@ class Control:
                 now_ns = self._clock.now_ns()
                 self.calls.retain(now_ns, self._retention)
                 self.events.retain(now_ns - EVENTS_DAYS * DAY_NS)
+                self.lifecycle.look()
         except (OSError, StoreUnavailable) as error:
             log.warning("could not publish keys or drop old calls: %s; trying again", type(error).__name__)
+        except ConfigError as error:
+            log.warning("the models in use could not be looked at: %s", error)
 
     def follow(self, reread: Callable[[], Config]) -> None:
         """Take over what concerns control of a configuration that was read again."""
@@ -132,13 +138,14 @@ async def _serve(generation: Generation, sock: socket.socket, lifeline: Lifeline
     config = generation.config
     clock, entropy = SystemClock(), SystemEntropy()
     config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    control = Control(config, clock, entropy)
+    control = Control(generation, clock, entropy)
     secret = control.desk.open()
     token = entropy.bytes(32).hex()
     handlers = [
         *admission.handlers(control.desk),
         *admission.limit_handlers(control.limits),
         *operations.handlers(config.state, os.getppid(), clock),
+        *lifecycle.handlers(control.lifecycle),
         *telemetry.event_handlers(control.events, clock),
         *telemetry.handlers(Queries(control.calls), control.metrics, lambda: control.keeper.state, clock),
     ]

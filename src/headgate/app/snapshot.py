@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import msgspec
 
-from headgate.app.config import Config, ModelSource, ProviderSource
+from headgate.app.config import Config
+from headgate.app.models import dates_of, lives_of, models_of
 from headgate.core.artifact import Artifact
 from headgate.core.errors import ConfigError
 from headgate.core.ports import Clock, Endpoint, Policy
-from headgate.core.snapshot import App, Snapshot, Target
-from headgate.core.types import Price
+from headgate.core.snapshot import App, Route, Snapshot, Target
 from headgate.guardrails import OPEN_POLICY, compile_guardrail
 from headgate.prompts import compile_prompt
 from headgate.providers import build
@@ -23,35 +24,52 @@ from headgate.routing import (
     Account,
     Catalogue,
     DirectModels,
-    Facts,
+    Lifecycle,
     Targets,
     TierTable,
     compile_continue_with,
+    compile_model,
     compile_route,
 )
 
 T = TypeVar("T")
 
 
+CATALOGUE_FILE = "catalogue.json"  # in the state folder: one that was refreshed
+
+
 class Compiled(msgspec.Struct):
-    """A snapshot, or what keeps it from being made. `faults` holds every mistake found, not just the first."""
+    """A snapshot, or what keeps it from being made. `faults` holds every mistake found, not just the first.
+
+    `targets` knows the accounts and what is known of their models; `routes` are those of the workspace, by version.
+    """
 
     snapshot: Snapshot | None
     faults: list[ConfigError]
     workspace: Workspace
+    targets: Targets
+    routes: Mapping[str, Route]
 
 
 def compile_snapshot(config: Config, clock: Clock) -> Compiled:
     """The snapshot of a configuration. Raises ConfigError only where the workspace folder cannot be read at all."""
     workspace = Workspace() if config.workspace is None else load_workspace(config.workspace)
-    return _Compiler(config, workspace).compile(clock)
+    return _Compiler(config, workspace, day_of(clock.now_ns())).compile(clock)
+
+
+def day_of(at_ns: int) -> str:
+    """The UTC day of a wall time, `2026-11-25`."""
+    return datetime.fromtimestamp(at_ns // 1_000_000_000, UTC).strftime("%Y-%m-%d")
 
 
 class _Compiler:
     """Collects mistakes on the way, so that one run tells all of them."""
 
-    def __init__(self, config: Config, workspace: Workspace) -> None:
+    def __init__(self, config: Config, workspace: Workspace, today: str) -> None:
         self._config = config
+        self._today = today
+        self._lifecycle = Lifecycle.load()
+        self._dates: list[str] = []
         self._workspace = workspace
         self._faults = list(workspace.faults)
         self._endpoints: dict[str, Endpoint] = {}
@@ -61,14 +79,15 @@ class _Compiler:
         """Everything, in the order it needs each other."""
         targets = self._targets()
         prompts = self._all("prompt", compile_prompt)
-        routes = self._all("route", lambda artifact: compile_route(artifact, targets))
+        models = self._all("model", compile_model)
+        routes = self._all("route", lambda artifact: compile_route(artifact, targets, models.get))
         policies: Mapping[str, Policy] = self._all("guardrail", compile_guardrail)
         default = self._default_policy(policies)
         parts = AppParts(prompts.get, routes.get, policies.get, default, self._workspace.known)
         apps = self._apps(parts)
         goes_on = self._try(lambda: self._continue_with(targets)) or ()
         if self._faults:
-            return Compiled(None, self._faults, self._workspace)
+            return Compiled(None, self._faults, self._workspace, targets, routes)
         source = self._config.source
         snapshot = Snapshot(
             digest=self._digest(),
@@ -79,8 +98,9 @@ class _Compiler:
             endpoints=self._endpoints,
             bodies=source.bodies,
             journal_full=source.journal_full,
+            changes_ns=self._changes_ns(),
         )
-        return Compiled(snapshot, [], self._workspace)
+        return Compiled(snapshot, [], self._workspace, targets, routes)
 
     def _targets(self) -> Targets:
         accounts: list[Account] = []
@@ -88,8 +108,17 @@ class _Compiler:
             endpoint = self._try(lambda settings=settings: build(settings))
             if endpoint is not None:
                 self._endpoints[settings.name] = endpoint
-                accounts.append(Account(endpoint, settings.type, _models(self._config.source.providers[settings.name])))
-        return Targets(accounts, Catalogue.load())
+                source = self._config.source.providers[settings.name]
+                self._dates += dates_of(source)
+                accounts.append(Account(endpoint, settings.type, models_of(source, self._today), lives_of(source)))
+        catalogue = self._try(lambda: Catalogue.load(self._today, self._config.state / CATALOGUE_FILE))
+        self._dates += self._lifecycle.dates() + ([] if catalogue is None else catalogue.dates)
+        return Targets(accounts, catalogue or Catalogue([], ""), self._lifecycle, self._today)
+
+    def _changes_ns(self) -> int | None:
+        """When the next day begins on which a price changes or a model retires."""
+        ahead = [day for day in self._dates if day > self._today]
+        return None if not ahead else round(datetime.fromisoformat(min(ahead) + "T00:00:00Z").timestamp() * 1e9)
 
     def _all(self, kind: str, compile_one: Callable[[Artifact], T]) -> dict[str, T]:
         """Every artifact of a kind, by `name@version`; those with mistakes are left out."""
@@ -144,14 +173,3 @@ class _Compiler:
         """Of all that was read, secrets left out: the names of their places are in, their values are not."""
         config = msgspec.json.encode(self._config.source, order="deterministic")
         return hashlib.sha256(config + self._workspace.digest.encode()).hexdigest()
-
-
-def _models(source: ProviderSource) -> dict[str, Facts]:
-    return {name: _facts(model) for name, model in source.models.items()}
-
-
-def _facts(model: ModelSource) -> Facts:
-    said = model.price
-    price = None if said is None else Price(said.input, said.output, said.cached_input, said.cache_write)
-    abilities = None if model.abilities is None else frozenset(model.abilities)
-    return Facts(price, model.context, model.max_output, abilities)

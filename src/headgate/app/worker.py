@@ -20,7 +20,7 @@ from headgate.app.roster import DRAINING, SERVING, Seat
 from headgate.app.snapshot import compile_snapshot
 from headgate.core.errors import ConfigError
 from headgate.core.ids import CallIds
-from headgate.core.ports import Clock, Entropy
+from headgate.core.ports import Clock, Entropy, TimerHandle
 from headgate.core.snapshot import Snapshot
 from headgate.dialects import DIALECTS
 from headgate.edge import DataPlane
@@ -32,6 +32,7 @@ from headgate.wire.server import HttpServer
 
 DRAIN_S = 30.0
 TELL_S = 1.0
+LOOK_S = 3600.0
 _ACCEPTS_SHARED = 1  # at once, where workers share the socket: one must not take what all could serve
 JOURNAL_FOLDER = "journal"
 # calls leave no cycles behind, so what the collector looks at is alive: with the usual 700 it takes 2 us of each call
@@ -53,7 +54,7 @@ class Worker:
             str(state / JOURNAL_FOLDER), "worker", clock, entropy, self._background.submit, settings
         )
         events = EventLog(self.journal, clock)
-        ledger = SharedLedger.open(state, clock)
+        ledger = SharedLedger.open(state, clock, sole=config.workers == 1)
         self.admission = Admission(KeySource(state, load_pepper(state, entropy)), clock, ledger, events)
         self.transport = HttpTransport(clock, ca_file=None if config.ca_file is None else str(config.ca_file))
         gate = wire_gate(self.admission, self.journal, self.transport, clock, entropy, events)
@@ -103,6 +104,7 @@ async def _serve(generation: Generation, sock: socket.socket, lifeline: Lifeline
     worker.server.listen(sock)
     telling = _Telling(worker, seat, clock)
     reloading = _Reloading(worker, generation, telling, clock)
+    reloading.await_changes()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading.begin)
     lifeline.report(Report(True))
     await stopped.wait()
@@ -143,6 +145,7 @@ class _Reloading:
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, "reload")
         self._running = self._again = False
+        self._timer: TimerHandle | None = None
 
     def begin(self) -> None:
         """Read it; the next one, where one is being read."""
@@ -156,7 +159,40 @@ class _Reloading:
     def end(self) -> None:
         """Start no more."""
         self._again = False
+        if self._timer is not None:
+            self._timer.cancel()
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def await_changes(self) -> None:
+        """On the day on which a price changes or a model retires, compile what is in force anew."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        changes_ns = self._worker.snapshot.changes_ns
+        if changes_ns is not None:
+            wait_s = max((changes_ns - self._clock.now_ns()) / 1e9, 0.0) + 1.0
+            self._timer = self._clock.call_later(min(wait_s, LOOK_S), self._look)
+
+    def _look(self) -> None:
+        """Looked at once an hour too: the wall clock may have been set."""
+        self._timer = None
+        changes_ns = self._worker.snapshot.changes_ns
+        if changes_ns is None or self._clock.now_ns() < changes_ns:
+            self.await_changes()
+        elif self._running:
+            self._timer = self._clock.call_later(1.0, self._look)
+        else:
+            self._running = True
+            future = asyncio.get_running_loop().run_in_executor(self._thread, self._renew)
+            future.add_done_callback(self._done)
+
+    def _renew(self) -> Snapshot | None:
+        """What is in force, at today's prices; None where the files are others than those in force."""
+        made = self._read()
+        if made is not None and made.digest != self._worker.snapshot.digest:
+            log.warning("prices or models change today, and files changed without a reload: `headgate reload`")
+            return None
+        return made
 
     def _read(self) -> Snapshot | None:
         try:
@@ -170,6 +206,7 @@ class _Reloading:
         if snapshot is not None:
             self._worker.swap(snapshot)
             self._telling.tell()
+            self.await_changes()
         self._running = False
         if self._again:
             self._again = False

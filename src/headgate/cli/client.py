@@ -34,6 +34,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--admin-key", metavar="KEY", help="better in HEADGATE_KEY than on the command line")
 
 
+def state_folder(options: argparse.Namespace) -> Path:
+    """The state folder that a command's `--state`, the environment or the configuration here means."""
+    return Path(options.state or os.environ.get("HEADGATE_STATE") or _configured())
+
+
 class Client:
     """Calls the management API as one actor."""
 
@@ -48,7 +53,7 @@ class Client:
         key = options.admin_key or os.environ.get("HEADGATE_KEY")
         if url and key:
             return cls(url, key)
-        state = Path(options.state or os.environ.get("HEADGATE_STATE") or _configured())
+        state = state_folder(options)
         try:
             told = json.loads((state / ADDRESS_FILE).read_text())
         except (FileNotFoundError, NotADirectoryError):

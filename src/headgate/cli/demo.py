@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import http.client
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 import urllib.error
@@ -16,24 +14,20 @@ import urllib.request
 from collections.abc import Generator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
 from headgate.cli.client import ADDRESS_FILE, STATE, Client
 from headgate.cli.commands import Commands
+from headgate.cli.processes import Running, answers, await_ready, running
 from headgate.cli.tables import say
-from headgate.core.errors import ConfigError
 
 GATEWAY_PORT = 8484
 SIMULATOR_PORT = 8486
-START_S = 20.0
 CALL_S = 30.0
 DAY_S = 86_400
 SAID = "Does the kettle switch itself off? Write to me at ada@example.com."
-
-
-Running: TypeAlias = "subprocess.Popen[bytes]"
 
 
 class Try(msgspec.Struct, frozen=True):
@@ -106,8 +100,8 @@ def _interrupt(_number: int, _frame: object) -> None:
 @contextlib.contextmanager
 def _simulator(port: int) -> Generator[None, None, None]:
     arguments = ["simulate", "--port", str(port)]
-    with _process("simulator", arguments, dict(os.environ)) as process:
-        _await(process, "simulator", lambda: _answers(port))
+    with running("simulator", arguments, os.environ) as process:
+        await_ready(process, "simulator", lambda: answers(port))
         yield
 
 
@@ -121,47 +115,9 @@ def _gateway(options: argparse.Namespace) -> Generator[Running, None, None]:
     (options.state / ADDRESS_FILE).unlink(missing_ok=True)
     environment = {**os.environ, "HEADGATE_DEMO_KEY": "sim-demo"}
     arguments = ["up", "--config", str(config), "--state", str(options.state), "--port", str(options.port)]
-    with _process("gateway", arguments, environment) as process:
-        _await(process, "gateway", (options.state / ADDRESS_FILE).exists)
+    with running("gateway", arguments, environment) as process:
+        await_ready(process, "gateway", (options.state / ADDRESS_FILE).exists)
         yield process
-
-
-@contextlib.contextmanager
-def _process(name: str, arguments: list[str], environment: dict[str, str]) -> Generator[Running, None, None]:
-    """A headgate command as a process of its own; it is stopped, and waited for, at the end."""
-    program = [sys.executable, "-m", "headgate.cli", *arguments]
-    with subprocess.Popen(program, env=environment, stdin=subprocess.DEVNULL) as process:  # noqa: S603 - ourselves
-        try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(START_S * 2)
-            except subprocess.TimeoutExpired:
-                print(f"the {name} did not stop in time and was killed", file=sys.stderr)
-                process.kill()
-
-
-def _await(process: Running, name: str, ready: Any) -> None:
-    deadline = time.monotonic() + START_S
-    while not ready():
-        if process.poll() is not None:
-            raise ConfigError(f"the {name}", f"ended with status {process.returncode}", "see what it printed above")
-        if time.monotonic() > deadline:
-            raise ConfigError(f"the {name}", f"is not ready after {START_S:g} s", "see what it printed above")
-        time.sleep(0.05)
-
-
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
-    try:
-        connection.request("GET", "/")
-        connection.getresponse().read()
-        return True
-    except OSError:
-        return False
-    finally:
-        connection.close()
 
 
 def _call(url: str, key: str, one: Try) -> bool:

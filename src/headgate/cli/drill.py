@@ -12,12 +12,15 @@ from headgate.app.drills import configuration_digest, run_outage
 from headgate.cli import drill_evidence, drill_fault
 from headgate.cli.commands import Commands
 from headgate.cli.drill_evidence import Drilled, add_evidence_option, keep
+from headgate.cli.drill_live import compressed, run_live
 from headgate.cli.drill_report import overview, told
 from headgate.cli.tables import print_json
 from headgate.core.errors import ConfigError
 from headgate.evaluation import MODES, PROVIDERS, Mode, Outage, Report
 
 EVERY = "all"
+HOURS = 4.0
+MINUTES = 5.0  # of a live drill
 CALLS_MAX = 2_000_000  # a drill keeps a short line for each call
 
 
@@ -33,10 +36,13 @@ def register(commands: Commands) -> None:
         "--also", choices=PROVIDERS, action="append", default=[], help="who fails at the same time; repeat"
     )
     outage.add_argument("--mode", choices=[*MODES, EVERY], default="503", metavar="MODE", help="how (503); or `all`")
-    outage.add_argument("--hours", type=_positive, default=4.0, help="for how long (4)")
+    outage.add_argument("--hours", type=_positive, help="for how long (4)")
     outage.add_argument("--rate", type=_positive, default=5.0, help="calls per second (5)")
     outage.add_argument("--seed", type=int, default=1, help="same seed, same report")
     outage.add_argument("--share", type=_share, help="the part of its calls that is struck, above 0, at most 1")
+    outage.add_argument("--live", action="store_true", help="over real sockets, within minutes instead of hours")
+    outage.add_argument("--minutes", type=_positive, help="with --live: the whole drill, two fifths of it outage (5)")
+    outage.add_argument("--workers", type=_count, help="with --live: worker processes (1)")
     outage.add_argument("--json", action="store_true", help="print JSON")
     add_evidence_option(outage)
     outage.set_defaults(run=run)
@@ -47,7 +53,7 @@ def register(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """0 where no user noticed, 1 where one did."""
     modes = list(MODES.values()) if options.mode == EVERY else [MODES[options.mode]]
-    reports = [_drill(_outage(options, mode)) for mode in modes]
+    reports = [_live(options, mode) if options.live else _drill(_outage(options, mode)) for mode in modes]
     if options.json:
         built = msgspec.to_builtins(reports)
         print_json(built if options.mode == EVERY else built[0])
@@ -56,15 +62,17 @@ def run(options: argparse.Namespace) -> int:
     else:
         print(told(reports[0]))
     for report in reports:
-        keep(options, _drilled(report))
+        keep(options, _drilled(report, options))
     return 1 if any(report.noticed for report in reports) else 0
 
 
-def _drilled(report: Report) -> Drilled:
+def _drilled(report: Report, options: argparse.Namespace) -> Drilled:
     """What evidence of an outage drill holds."""
     told = msgspec.to_builtins(report)
     asked = {name: told[name] for name in ("providers", "mode", "hours", "seed", "rate", "share")}
-    name = f"outage-{'-'.join(report.providers)}-{report.mode}"
+    if options.live:
+        asked |= {"minutes": _minutes(options), "workers": options.workers or 1}
+    name = f"outage{'-live' if options.live else ''}-{'-'.join(report.providers)}-{report.mode}"
     return Drilled(name, not report.noticed, report.seed, configuration_digest(), asked, told)
 
 
@@ -77,13 +85,37 @@ def _drill(outage: Outage) -> Report:
     return report
 
 
+def _live(options: argparse.Namespace, mode: Mode) -> Report:
+    """Runs one drill over real sockets. Raises ConfigError."""
+    if options.hours is not None:
+        raise ConfigError("--hours", "a live drill takes as long as it says", "--minutes M")
+    outage = compressed(_outage(options, mode), _minutes(options))
+    report = run_live(outage, options.workers or 1)
+    print(
+        f"{mode.name}, live: {outage.lead_s:g} s of calm, {outage.outage_s:g} s of outage, {outage.tail_s:g} s after; "
+        f"{report.calls_total:,} calls over real sockets", file=sys.stderr,
+    )  # fmt: skip
+    return report
+
+
+def _minutes(options: argparse.Namespace) -> float:
+    return MINUTES if options.minutes is None else options.minutes
+
+
 def _outage(options: argparse.Namespace, mode: Mode) -> Outage:
     """Raises ConfigError for a drill that says one thing twice or is too long."""
+    if not options.live and (options.minutes is not None or options.workers is not None):
+        raise ConfigError("--minutes, --workers", "say how a live drill runs", "--live as well")
     providers = (options.provider, *options.also)
     if len(set(providers)) < len(providers):
         raise ConfigError("--also", f"{providers[-1]} is named twice", "another provider, or no --also")
     outage = Outage(
-        providers=providers, mode=mode, hours=options.hours, seed=options.seed, rate=options.rate, share=options.share
+        providers=providers,
+        mode=mode,
+        hours=options.hours or HOURS,
+        seed=options.seed,
+        rate=options.rate,
+        share=options.share,
     )
     calls = outage.rate * (outage.lead_s + outage.outage_s + outage.tail_s)
     if calls > CALLS_MAX:
@@ -101,6 +133,13 @@ def _positive(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"`{text}` is not a number above 0")
     return value
+
+
+def _count(text: str) -> int:
+    """For argparse: raises its type error."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a whole number above 0")
+    return int(text)
 
 
 def _share(text: str) -> float:

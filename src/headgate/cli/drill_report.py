@@ -36,7 +36,7 @@ def told(report: Report) -> str:
     if report.failed:
         lines += _spread("failed calls took", report.failed_ms, "")
     parts = [
-        f"{_names(report)} for {report.hours:g} h: {_how(report)}; seed {report.seed}, {report.rate:g} calls/s",
+        f"{_names(report)} for {_span(report.hours)}: {_how(report)}; seed {report.seed}, {report.rate:g} calls/s",
         table(["WHAT", "MEASURED", "BAR"], lines),
         *_counts("What users saw instead of an answer", report.failures),
         *_counts(f"How tries at {_names(report)} failed", report.dead_errors),
@@ -51,7 +51,7 @@ def overview(reports: Sequence[Report]) -> str:
     first = reports[0]
     noticed = [report.mode for report in reports if report.noticed]
     end = "No user noticed any of them." if not noticed else f"Users noticed: {', '.join(noticed)}."
-    head = f"{_names(first)} for {first.hours:g} h; seed {first.seed}, {first.rate:g} calls/s"
+    head = f"{_names(first)} for {_span(first.hours)}; seed {first.seed}, {first.rate:g} calls/s"
     return "\n\n".join([head, table(_OVERVIEW, [_row(report) for report in reports]), end])
 
 
@@ -122,6 +122,12 @@ def _missed(bars: Sequence[Bar]) -> str:
 
 def _names(report: Report) -> str:
     return " and ".join(report.providers)
+
+
+def _span(hours: float) -> str:
+    if hours >= 1:
+        return f"{hours:g} h"
+    return f"{hours * 60:g} min" if hours * 60 >= 1 else f"{hours * 3600:g} s"
 
 
 def _how(report: Report) -> str:

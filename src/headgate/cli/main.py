@@ -15,8 +15,8 @@ from headgate.cli.tables import say
 from headgate.core.errors import ConfigError
 
 COMMANDS = (
-    "init", "up", "reload", "check", "keys", "limits", "calls", "explain", "providers", "route", "cache", "events",
-    "simulate", "drill", "demo",
+    "init", "up", "reload", "check", "keys", "limits", "calls", "explain", "providers", "route", "cache",
+    "events", "catalogue", "simulate", "drill", "demo",
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from headgate.cli.client import Client, add_options
 from headgate.cli.commands import Commands
-from headgate.cli.tables import number, print_json, table, usd
+from headgate.cli.tables import number, print_json, say, table, usd
 from headgate.cli.times import moment, ms, said
 
 HEAD = ["TARGET", "TRIES", "SUCCESS", "P50 MS", "P95 MS", "TTFT P50", "TTFT P95", "TOKENS IN", "OUT", "COST", "ERRORS"]
@@ -31,6 +31,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(answer)
         return 0
+    _retiring(options)
     if not answer["providers"]:
         print("no provider was asked in this time")
         return 0
@@ -39,6 +40,18 @@ def run(options: argparse.Namespace) -> int:
     if unpriced:
         print(f"{unpriced} calls have no known price and are not in the sums; state one under `models` of the provider")
     return 0
+
+
+def _retiring(options: argparse.Namespace) -> None:
+    """What retires among the models in use, those that go first at the top."""
+    for line in Client.of(options).get("/api/models", {})["models"]:
+        if line["days"] is None:
+            continue
+        when = (
+            f"retires {line['retires']}, in {line['days']} days" if line["days"] > 0 else f"retired {line['retires']}"
+        )
+        follows = f"; {line['successor']} follows it" if line["successor"] else "; no successor is named"
+        say(f"{line['target']} {when}{follows}")
 
 
 def _row(line: dict[str, Any]) -> list[str]:

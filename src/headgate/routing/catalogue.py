@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import importlib.resources
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import msgspec
 
+from headgate.core.errors import ConfigError
 from headgate.core.types import Price
 
+FORMAT = 1
 _DATE_LENGTHS = (10, 8)  # 2026-11-24 and 20261124
 
 
@@ -35,10 +38,21 @@ class Facts(msgspec.Struct, frozen=True):
         )
 
 
+class DatedPrice(msgspec.Struct, frozen=True):
+    """Prices from a UTC day on, in US dollars per million tokens."""
+
+    since: str
+    input: float | None = None
+    output: float | None = None
+    cached_input: float | None = None
+    cache_write: float | None = None
+
+
 class Row(msgspec.Struct, frozen=True):
     """One model of the catalogue file. US dollars per million tokens; `match`: names, or prefixes ending in `*`.
 
-    `*_long` are the prices of a call whose input is over `long_over` tokens.
+    `*_long` are the prices of a call whose input is over `long_over` tokens. `later` are prices that took or will take
+    the place of these, each from its day on.
     """
 
     provider: str
@@ -56,9 +70,14 @@ class Row(msgspec.Struct, frozen=True):
     context: int | None = None
     max_output: int | None = None
     abilities: frozenset[str] | None = None
+    later: Sequence[DatedPrice] = ()
 
-    def facts(self) -> Facts:
-        """The row without its names."""
+    def facts(self, today: str = "") -> Facts:
+        """The row without its names, at the prices of a day."""
+        dated = in_force(self.later, today)
+        if dated is not None:
+            price = Price(dated.input, dated.output, dated.cached_input, dated.cache_write)
+            return Facts(price, self.context, self.max_output, self.abilities)
         long = None
         if self.long_over is not None:
             long = Price(self.input_long, self.output_long, self.cached_input_long, self.cache_write_long)
@@ -66,24 +85,31 @@ class Row(msgspec.Struct, frozen=True):
         return Facts(price, self.context, self.max_output, self.abilities)
 
 
-class _File(msgspec.Struct):
+class CatalogueFile(msgspec.Struct, frozen=True):
+    """The file: where its facts come from, under which licence, as of which day."""
+
     source: str
     as_of: str
     models: list[Row]
+    licence: str = ""
+    format: int = 1
 
 
 class Catalogue:
     """Finds a model's facts by provider type and name: exact first, then without its date, then the longest prefix."""
 
-    __slots__ = ("_exact", "_models", "_prefixes", "as_of")
+    __slots__ = ("_exact", "_models", "_prefixes", "as_of", "dates")
 
-    def __init__(self, rows: Iterable[Row], as_of: str) -> None:
+    def __init__(self, rows: Iterable[Row], as_of: str, today: str = "") -> None:
+        """`today`: the UTC day whose prices hold, `2026-11-25`."""
         self.as_of = as_of
+        self.dates: list[str] = []  # on which a price changes
         self._exact: dict[tuple[str, str], Facts] = {}
         self._models: dict[str, list[str]] = {}
         prefixes: dict[str, list[tuple[str, Facts]]] = {}
         for row in rows:
-            facts = row.facts()
+            facts = row.facts(today)
+            self.dates += [dated.since for dated in row.later]
             self._models.setdefault(row.provider, []).append(row.model)
             for name in row.match:
                 if name.endswith("*"):
@@ -95,11 +121,17 @@ class Catalogue:
         }
 
     @classmethod
-    def load(cls) -> Catalogue:
-        """The catalogue that ships with this version."""
-        text = (importlib.resources.files("headgate") / "data" / "catalogue.json").read_bytes()
-        file = msgspec.json.decode(text, type=_File)
-        return cls(file.models, file.as_of)
+    def load(cls, today: str = "", refreshed: Path | None = None) -> Catalogue:
+        """The catalogue that ships with this version, or the `refreshed` one where that is there and newer.
+
+        Raises ConfigError for a refreshed one that cannot be read.
+        """
+        file = shipped()
+        if refreshed is not None and refreshed.exists():
+            newer = read_catalogue(refreshed.read_bytes(), str(refreshed))
+            if newer.as_of >= file.as_of:
+                file = newer
+        return cls(file.models, file.as_of, today)
 
     def find(self, provider_type: str, model: str) -> Facts | None:
         """The facts of a model; None where the catalogue does not know it."""
@@ -115,6 +147,31 @@ class Catalogue:
     def models(self, provider_type: str) -> list[str]:
         """The names of a provider type's models, in the file's order."""
         return list(self._models.get(provider_type, ()))
+
+
+def shipped() -> CatalogueFile:
+    """The file that ships with this version."""
+    text = (importlib.resources.files("headgate") / "data" / "catalogue.json").read_bytes()
+    return read_catalogue(text, "data/catalogue.json")
+
+
+def read_catalogue(data: bytes, where: str) -> CatalogueFile:
+    """A catalogue file. Raises ConfigError where it is none, or of a newer format."""
+    try:
+        file = msgspec.json.decode(data, type=CatalogueFile)
+    except msgspec.DecodeError as error:
+        raise ConfigError(
+            where, f"not a catalogue: {error}", "a file as `headgate catalogue list --json` prints"
+        ) from error
+    if file.format > FORMAT:
+        raise ConfigError(where, f"format {file.format}; this version reads up to {FORMAT}", "a newer Headgate")
+    return file
+
+
+def in_force(later: Sequence[DatedPrice], today: str) -> DatedPrice | None:
+    """Which of the dated prices holds on a day; None where the row's own still do."""
+    begun = [dated for dated in later if dated.since <= today]
+    return max(begun, key=lambda dated: dated.since, default=None)
 
 
 def undated(model: str) -> str:

@@ -20,30 +20,32 @@ def build(given: Given) -> Built:
 
 
 class Cheapest:
-    """Orders met before are kept with their words, and used as long as every price is the one it was."""
+    """Prices are those of the snapshot, which is made anew where one changes. Orders met before are kept with their
+    words."""
 
-    __slots__ = ("_orders", "_targets", "_within")
+    __slots__ = ("_orders", "_prices", "_targets", "_within")
 
     def __init__(self, targets: tuple[Target, ...], within: str) -> None:
         self._targets = targets
         self._within = within
-        self._orders: dict[tuple[int, ...], tuple[list[Price | None], tuple[Candidate, ...]]] = {}
+        self._prices = [target.price for target in targets]
+        self._orders: dict[tuple[int, ...], tuple[Candidate, ...]] = {}
 
     def order(self, asking: Asking) -> tuple[Candidate, ...]:
         """The cheapest first; equals as listed."""
         usage = Usage(asking.input_tokens, asking.output_tokens)
-        prices = [target.price for target in self._targets]
-        costs = [money(price, usage) for price in prices]
-        order = tuple(sorted(range(len(costs)), key=[_UNKNOWN if cost is None else cost for cost in costs].__getitem__))
-        kept = self._orders.get(order)
-        if kept is not None and all(was is now for was, now in zip(kept[0], prices, strict=True)):
-            return kept[1]
+        costs = [_UNKNOWN if (cost := money(price, usage)) is None else cost for price in self._prices]
+        order = tuple(sorted(range(len(costs)), key=costs.__getitem__))
+        return self._orders.get(order) or self._ordered(order)
+
+    def _ordered(self, order: tuple[int, ...]) -> tuple[Candidate, ...]:
         if len(self._orders) >= ORDERS_MAX:
             self._orders.clear()
         made = tuple(
-            Candidate(self._targets[index], self._why(place, prices[index])) for place, index in enumerate(order, 1)
+            Candidate(self._targets[index], self._why(place, self._prices[index]))
+            for place, index in enumerate(order, 1)
         )
-        self._orders[order] = (prices, made)
+        self._orders[order] = made
         return made
 
     def _why(self, place: int, price: Price | None) -> str:
