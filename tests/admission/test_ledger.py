@@ -11,7 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from headgate.admission.account import NANO, Account
 from headgate.admission.bucket import LEVEL_MAX, MINUTE_US, add, drained, level, wait_us
-from headgate.admission.ledger import Hold, SharedLedger
+from headgate.admission.holds import Hold
+from headgate.admission.ledger import SharedLedger
 from headgate.admission.periods import BUDGET_PERIODS, period_bounds
 from headgate.core.errors import BudgetExceeded, HeadgateError, LimitExceeded, Overloaded
 from headgate.core.keys import Limits, Spend

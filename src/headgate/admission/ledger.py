@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
 
 from headgate.admission.account import Account
 from headgate.admission.bucket import MINUTE_US, add, level
+from headgate.admission.holds import Hold, Notice, Share, Standing
 from headgate.admission.memory import Memory
 from headgate.admission.rows import (
     CALLS,
@@ -30,6 +30,7 @@ from headgate.admission.rows import (
     TOKENS,
     TOLD,
     TORN_AT,
+    WANTED_AT,
 )
 from headgate.admission.table import MINUTE_NS, Table
 from headgate.admission.upkeep import Reclaimed, empty, mend
@@ -37,47 +38,13 @@ from headgate.core.errors import CallerError, Overloaded
 from headgate.core.ports import Clock
 
 WARN_PERCENT = 80
-
-
-Share: TypeAlias = "tuple[Account, int, int, int, bool]"
-"""What a call took of one account: nano-dollars held, the start of the budget's period (NO_PERIOD: no budget), tokens,
-whether it is counted as in flight. A plain tuple: a named one takes 0.2 us more to make."""
-
-
-class Hold:
-    """What one call holds, and what it was charged in the end."""
-
-    __slots__ = ("charged", "charged_tokens", "settled", "shares")
-
-    def __init__(self, shares: list[Share]) -> None:
-        self.shares = shares
-        self.charged = 0
-        self.charged_tokens = 0
-        self.settled = False
-
-
-class Notice(NamedTuple):
-    """A budget that came to WARN_PERCENT or to 100 percent, told once in its period."""
-
-    account: Account
-    percent: int
-    spent_nano: int
-
-
-class Standing(NamedTuple):
-    """How an account stands: nano-dollars, calls in flight, units in the buckets of this minute."""
-
-    spent_nano: int = 0
-    held_nano: int = 0
-    calls: int = 0
-    requests: int = 0
-    tokens: int = 0
+SETTLE_IN_TRIES = 60  # of 50 ms: a sole worker that has no calls lets go within half a second
 
 
 class SharedLedger:
     """Implements `admission.ports.Ledger`. Every call to it happens on one thread."""
 
-    __slots__ = ("_cells", "_clock", "_late", "_lock", "_memory", "_table", "notices")
+    __slots__ = ("_cells", "_clock", "_late", "_lock", "_memory", "_sole", "_table", "notices")
 
     def __init__(self, memory: Memory, clock: Clock) -> None:
         self._memory = memory
@@ -85,17 +52,23 @@ class SharedLedger:
         self._lock = memory.lock
         self._clock = clock
         self._table = Table(memory)
+        self._sole = False
         self._late: list[tuple[Hold, int | None, int | None]] = []
         self.notices: list[Notice] = []
 
     @classmethod
-    def open(cls, folder: Path, clock: Clock) -> SharedLedger:
-        """The ledger of a state folder, for a process that makes calls. Open it after any fork. Raises ConfigError."""
+    def open(cls, folder: Path, clock: Clock, sole: bool = False) -> SharedLedger:
+        """The ledger of a state folder, for a process that makes calls. Open it after any fork.
+
+        `sole`: no other is expected, so the lock is kept between calls until another process wants it. Raises
+        ConfigError, and Overloaded where a stopped process holds the ledger.
+        """
         memory = Memory.open(folder)
         try:
             memory.claim()
             ledger = cls(memory, clock)
             ledger._settle_in()
+            ledger._sole = sole
         except BaseException:
             memory.close()
             raise
@@ -295,7 +268,10 @@ class SharedLedger:
         """Charge what dead processes held, in full, and free it. Where the ledger is busy: nothing, try again later."""
         calls = nano = 0
         memory = self._memory
-        for slot in memory.others():
+        others = memory.others()
+        if self._sole:
+            self._lend(others)
+        for slot in others:
             claim = memory.held_by_nobody(slot)
             if claim < 0:
                 continue
@@ -312,6 +288,15 @@ class SharedLedger:
             finally:
                 memory.free(claim)
         return Reclaimed(calls, nano)
+
+    def _lend(self, others: Sequence[int]) -> None:
+        """Let another process have the lock that is kept, where one came; keep it again where all others are gone."""
+        if self._lock.held and self._cells[WANTED_AT]:
+            self._lock.free()
+        elif not others and self._cells[WANTED_AT] and self._lock.take():
+            if not self._memory.others():
+                self._cells[WANTED_AT] = 0
+            self._leave()
 
     def standing(self, account: Account, wall_ns: int) -> Standing:
         """How an account stands, read without a lock; by the records where no call of it was counted yet."""
@@ -364,12 +349,20 @@ class SharedLedger:
                 self._settle(hold, nano, tokens)
 
     def _leave(self) -> None:
-        self._cells[TORN_AT] = 0
-        self._lock.free()
+        cells = self._cells
+        cells[TORN_AT] = 0
+        if not self._sole or cells[WANTED_AT]:
+            self._lock.free()
 
     def _settle_in(self) -> None:
         """Begin with an empty column: what an earlier process left in the slot is charged."""
+        for _ in range(SETTLE_IN_TRIES):
+            self._cells[WANTED_AT] = 1  # said again and again: one that thinks it is alone may just have unsaid it
+            if self._lock.take():
+                break
+            self._lock.hope()
         self._enter()
+        self._cells[WANTED_AT] = 1
         try:
             empty(self._memory, self._memory.slot)
             self._cells[SLOTS_AT + self._memory.slot] = 1

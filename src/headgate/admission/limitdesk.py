@@ -13,7 +13,8 @@ import msgspec
 
 from headgate.admission.account import Account
 from headgate.admission.desk import KeyDesk, check_limits, check_word
-from headgate.admission.ledger import SharedLedger, Standing
+from headgate.admission.holds import Standing
+from headgate.admission.ledger import SharedLedger
 from headgate.admission.ports import KeyStore
 from headgate.core.errors import Forbidden, InvalidRequest
 from headgate.core.keys import EVERY_TENANT, Limits, ScopeLimits, limits_of

@@ -19,19 +19,22 @@ class KernelLock:
     PAUSE_S (50 ms), and then nobody waits at all until the lock was had once more.
     """
 
-    __slots__ = ("_descriptor", "_patient")
+    __slots__ = ("_descriptor", "_patient", "held")
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._patient = True
+        self.held = False
 
     def take(self) -> bool:
-        """Whether the lock is ours now."""
+        """Whether the lock is ours now. One that was kept costs nothing."""
+        if self.held:
+            return True
         try:
             fcntl.flock(self._descriptor, _TAKE)
         except BlockingIOError:
             return self._wait()
-        self._patient = True
+        self._patient = self.held = True
         return True
 
     def hope(self) -> None:
@@ -40,6 +43,7 @@ class KernelLock:
 
     def free(self) -> None:
         """Let go of it."""
+        self.held = False
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def _wait(self) -> bool:
@@ -49,6 +53,7 @@ class KernelLock:
                 fcntl.flock(self._descriptor, _TAKE)
             except BlockingIOError:
                 continue
+            self.held = True
             return True
         self._patient = False
         return False
@@ -58,10 +63,14 @@ class NoLock:
     """For a ledger that only one process knows."""
 
     __slots__ = ()
+    held = False
 
     def take(self) -> bool:
         """Always."""
         return True
+
+    def hope(self) -> None:
+        """There is nobody to wait for."""
 
     def free(self) -> None:
         """Nothing is held."""

@@ -45,13 +45,14 @@ class Memory:
     A slot is claimed by a lock on a file of its own, which the kernel frees when the process ends, however it ends.
     """
 
-    __slots__ = ("_claim", "_file", "_folder", "_map", "cells", "lock", "rows", "slot", "slots")
+    __slots__ = ("_claim", "_file", "_folder", "_map", "cells", "guard", "lock", "rows", "slot", "slots")
 
     def __init__(self, mapped: mmap.mmap, lock: KernelLock | NoLock, folder: Path | None, file: int) -> None:
         self._map = mapped
         self._folder = folder
         self._file = file
         self._claim = -1
+        self.guard = -1
         self.lock = lock
         self.cells: Cells = memoryview(mapped).cast("q")
         self.rows = self.cells[ROWS_AT]
@@ -81,16 +82,19 @@ class Memory:
         except OSError as error:
             raise ConfigError(str(path), f"cannot be opened: {error.strerror}", "a file this user may write") from error
         try:
-            lock = KernelLock(file)
-            _patiently(lock, path)
+            making = KernelLock(file)  # not the one that guards the cells: a sole worker keeps that
+            _patiently(making, path)
             try:
                 mapped = _mapped(file, path, rows, slots)
             finally:
-                lock.free()
+                making.free()
+            guard = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except BaseException:
             os.close(file)
             raise
-        return cls(mapped, lock, folder, file)
+        memory = cls(mapped, KernelLock(guard), folder, file)
+        memory.guard = guard
+        return memory
 
     def claim(self) -> None:
         """Take a free slot. The caller reclaims what an earlier process left in it. Raises ConfigError: none is free.
@@ -146,10 +150,10 @@ class Memory:
         """Let go of slot, mapping and file; what is held in the slot is the next process's to reclaim."""
         self.cells.release()
         self._map.close()
-        for descriptor in (self._claim, self._file):
+        for descriptor in (self._claim, self.guard, self._file):
             if descriptor >= 0:
                 os.close(descriptor)
-        self._claim = self._file = self.slot = -1
+        self._claim = self.guard = self._file = self.slot = -1
 
 
 def _patiently(lock: KernelLock, path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headgate.admission.account import NANO
-from headgate.admission.ledger import Notice
+from headgate.admission.holds import Notice
 from headgate.core.events import CRITICAL, WARNING, Event
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from headgate.admission.account import Account
-from headgate.admission.ledger import Hold, Notice
+from headgate.admission.holds import Hold, Notice
 from headgate.admission.upkeep import Reclaimed
 from headgate.core.calls import Rollup
 from headgate.core.errors import CallerError

@@ -1,6 +1,6 @@
 """How the ledger lies in memory: signed 64-bit cells, one row an account, two cells a row for each process.
 
-    header    HEADER_CELLS cells: mark, format, rows, slots, generation, torn, used; from SLOTS_AT one cell a slot
+    header    HEADER_CELLS cells: mark, format, rows, slots, generation, torn, used, wanted; from SLOTS_AT a cell a slot
     rows      rows x ROW_CELLS: what is spent and how full the buckets are, and the sums of what is held
     columns   slots x rows x COLUMN_CELLS: what the process in each slot holds of each account
 
@@ -19,7 +19,7 @@ MARK = int.from_bytes(b"HGLEDGER", "little")
 CELL = 8
 
 HEADER_CELLS = 512
-MARK_AT, FORMAT_AT, ROWS_AT, SLOT_COUNT_AT, GENERATION_AT, TORN_AT, USED_AT = range(7)
+MARK_AT, FORMAT_AT, ROWS_AT, SLOT_COUNT_AT, GENERATION_AT, TORN_AT, USED_AT, WANTED_AT = range(8)
 SLOTS_AT = 64
 SLOTS_MAX = HEADER_CELLS - SLOTS_AT
 

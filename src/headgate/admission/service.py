@@ -8,8 +8,9 @@ from types import TracebackType
 
 from headgate.admission.account import NANO
 from headgate.admission.files import KeySource
+from headgate.admission.holds import Hold
 from headgate.admission.keys import KeyRing, well_formed
-from headgate.admission.ledger import Hold, SharedLedger
+from headgate.admission.ledger import SharedLedger
 from headgate.admission.notices import event_of
 from headgate.admission.ports import Ledger
 from headgate.admission.scopes import Scopes
