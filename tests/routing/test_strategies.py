@@ -16,6 +16,7 @@ from headgate.core.types import ArtifactRef, Json, JsonObject, Price
 from headgate.routing import loading
 from headgate.routing.compile import compile_route
 from headgate.routing.pace import LEARNED_MIN
+from headgate.routing.strategies.best import SCORED_FOR
 from headgate.routing.strategy import EXPECTED_OUTPUT, StrategicRoute
 from tests.routing.scripted import GOOD, House, Reply
 from tests.routing.test_learned import MODEL, tiny
@@ -116,7 +117,7 @@ def test_an_ordered_route_is_the_plain_route_and_an_unknown_strategy_a_mistake()
     assert type(routed(house, "cheapest")) is StrategicRoute
     with pytest.raises(ConfigError, match="no strategy `dearest`"):
         routed(house, "dearest")
-    with pytest.raises(ConfigError, match="no strategy `../x`"):
+    with pytest.raises(ConfigError, match=r"no strategy `\.\./x`"):
         routed(house, "../x")
     with pytest.raises(ConfigError, match="needs a name"):
         routed(house, 7)
@@ -256,7 +257,8 @@ def test_the_best_weighs_success_pace_and_cost() -> None:
     assert order(plan(house, route)) == "abc"
     run(calls())
     house.clock.advance(3600.0)  # trouble is forgotten, the share of good answers is not
-    assert order(plan(house, route)) == "bca"
+    orders = [order(plan(house, route)) for _ in range(SCORED_FOR)]
+    assert orders[-1] == "bca"
     by_cost = routed(house, {"name": "best", "explore": 0, "weights": {"success": 0, "latency": 0}})
     planned = plan(house, by_cost, chars=400)
     assert order(planned) == "bac"
