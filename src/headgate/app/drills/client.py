@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from headgate.core.chat import Finish, TextDelta
 from headgate.core.errors import UpstreamError
 from headgate.core.ports import Clock
@@ -66,8 +68,29 @@ class ClientExchange:
         return rest.partition(b"\r\n")[0].decode() if found else ""
 
 
-def failure(exchange: ClientExchange, dialect: Dialect, stream: bool, wanted: str) -> str | None:
+class Received(Protocol):
+    """An answer as it came: `finished` where its body ended as HTTP says it must."""
+
+    @property
+    def status(self) -> int | None:
+        """None: no answer at all."""
+        ...
+
+    @property
+    def finished(self) -> bool:
+        """See the class."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """All bytes of the body."""
+        ...
+
+
+def failure(exchange: Received, dialect: Dialect, stream: bool, wanted: str) -> str | None:
     """What the client got in place of the whole, right answer; None where it got that."""
+    if exchange.status is None:
+        return "no answer"
     if exchange.status != 200:
         return f"HTTP {exchange.status}"
     if not exchange.finished:

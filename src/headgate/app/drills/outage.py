@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import tempfile
 from importlib.resources import files
 from pathlib import Path
@@ -13,12 +12,11 @@ from headgate.admission import Admission, KeySource, load_pepper
 from headgate.app.config import Config, load_config
 from headgate.app.drills.client import ClientExchange, failure, told
 from headgate.app.drills.keys import publish_keys
-from headgate.app.drills.traffic import Kind, kinds, request, words
+from headgate.app.drills.traffic import Kind, Traffic, first_provider, kinds, request, words
 from headgate.app.drills.vendors import VendorPeer
 from headgate.app.gate import wire_gate
 from headgate.app.snapshot import compile_snapshot
 from headgate.core.ids import CallIds
-from headgate.core.snapshot import App
 from headgate.dialects import DIALECTS
 from headgate.edge import DataPlane
 from headgate.evaluation import (
@@ -77,7 +75,6 @@ class _Drill:
         self._outage = outage
         self._loop = loop
         self._clock = clock = VirtualClock(loop)
-        self._chance = SeededEntropy(outage.seed, "traffic")
         entropy = SeededEntropy(outage.seed, "gateway")
         settings = SimulatorSettings(
             seed=outage.seed, first_s=FIRST_S, interval_s=INTERVAL_S, words_per_chunk=WORDS_PER_CHUNK, log_size=0
@@ -90,7 +87,8 @@ class _Drill:
         if compiled.snapshot is None:
             raise compiled.faults[0]
         snapshot = compiled.snapshot
-        self._kinds = kinds({name: _first(app) for name, app in snapshot.apps.items()})
+        every = kinds({name: first_provider(app) for name, app in snapshot.apps.items()})
+        self._traffic = Traffic(every, outage.rate, SeededEntropy(outage.seed, "traffic"))
         self._keys = publish_keys(config.state, TEAMS, entropy, clock)
         admission = Admission(KeySource(config.state, load_pepper(config.state, entropy)), clock)
         self._journal = MemoryJournal()
@@ -106,25 +104,21 @@ class _Drill:
         clock.call_later(outage.lead_s, self._break)
         clock.call_later(outage.lead_s + outage.outage_s, self._mend)
         until_s = outage.lead_s + outage.outage_s + outage.tail_s
-        at_s, number = self._gap(), 0
+        at_s, number = self._traffic.gap(), 0
         while at_s < until_s:
             await clock.sleep(at_s - clock.seconds())
             number += 1
             self._loop.call_soon(self._call, number)
-            at_s += self._gap()
+            at_s += self._traffic.gap()
         while len(self._samples) < number:
             self._ended = self._loop.create_future()
             await self._ended
         await self._transport.close()
         return self._samples
 
-    def _gap(self) -> float:
-        """Seconds to the next call of a Poisson process."""
-        return -math.log(1.0 - self._chance.uniform()) / self._outage.rate
-
     def _call(self, number: int) -> None:
         """One client's call begins; it runs as the server runs it, on a strand."""
-        kind = self._kind(number)
+        kind = self._traffic.kind(number)
         at_ns = self._clock.monotonic_ns()
         exchange = ClientExchange(self._clock)
         work = self._plane.serve(request(kind, number, self._keys[number % len(self._keys)]), exchange)
@@ -145,13 +139,6 @@ class _Drill:
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(None)
 
-    def _kind(self, number: int) -> Kind:
-        """The first calls take every kind in turn, so that the calm knows each; then chance decides."""
-        every = self._kinds
-        if number <= len(every):
-            return every[number - 1]
-        return every[int(self._chance.uniform() * len(every))]
-
     def _break(self) -> None:
         """The outage begins."""
         mode, outage = self._outage.mode, self._outage
@@ -166,8 +153,3 @@ class _Drill:
         """The outage is over; the simulator's rule ends by itself."""
         for provider in self._outage.providers:
             self._loop.network.weather(self._ports[provider], Weather.CLEAR)
-
-
-def _first(app: App) -> str:
-    """The provider that an app's calls go to where all is well."""
-    return app.channels[app.default_channel].route.targets[0].provider

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from headgate.core.ports import Entropy
+from headgate.core.snapshot import App
 from headgate.core.types import Header
 from headgate.wire.request import Head, Request
 
@@ -43,6 +46,33 @@ def kinds(apps: Mapping[str, str]) -> tuple[Kind, ...]:
         for model, first in (*apps.items(), *((model, dialect) for model in models)):
             found += [Kind(dialect, model, stream, first) for stream in (False, True)]
     return tuple(found)
+
+
+class Traffic:
+    """When calls come, and of which kind: by chance, after the first ones have taken every kind in turn, so that the
+    calm before an outage knows each."""
+
+    __slots__ = ("_chance", "_kinds", "_rate")
+
+    def __init__(self, every: Sequence[Kind], rate: float, chance: Entropy) -> None:
+        self._kinds = every
+        self._rate = rate
+        self._chance = chance
+
+    def gap(self) -> float:
+        """Seconds to the next call of a Poisson process of `rate` calls per second."""
+        return -math.log(1.0 - self._chance.uniform()) / self._rate
+
+    def kind(self, number: int) -> Kind:
+        """The kind of call `number`, from 1."""
+        if number <= len(self._kinds):
+            return self._kinds[number - 1]
+        return self._kinds[int(self._chance.uniform() * len(self._kinds))]
+
+
+def first_provider(app: App) -> str:
+    """The provider that an app's calls go to where all is well."""
+    return app.channels[app.default_channel].route.targets[0].provider
 
 
 def words(number: int) -> str:
