@@ -21,6 +21,7 @@ import headgate
 from headgate import admission, telemetry
 from headgate.admission import KeyDesk, LimitDesk, SharedLedger, load_pepper
 from headgate.app import lifecycle, operations
+from headgate.app.answering import Answering
 from headgate.app.children import Lifeline, Report
 from headgate.app.config import Config
 from headgate.app.generation import Generation
@@ -82,7 +83,14 @@ class Control:
         listeners = [self.metrics.count_events, *([] if self.webhook is None else [self.webhook.offer])]
         self.hearing = Hearing(self.events, listeners, entropy.bytes(6).hex())
         self.lifecycle = LifecycleMonitor(generation.reread, self.calls, state, EventLog(self.hearing, clock), clock)
-        self.keeper = Keeper(str(state / JOURNAL_FOLDER), self.calls, clock, [self.metrics.count], events=self.hearing)
+        self.answering = Answering(state, EventLog(self.hearing, clock), clock)
+        self.keeper = Keeper(
+            str(state / JOURNAL_FOLDER),
+            self.calls,
+            clock,
+            [self.metrics.count, self.answering.saw],
+            events=self.hearing,
+        )
 
     async def keep(self, stopped: asyncio.Event) -> None:
         """Drain journals until stopped; publish what keys have spent; drop what is too old.

@@ -27,6 +27,7 @@ class AttemptRecord(msgspec.Struct, array_like=True, gc=False):
     cost_usd: float | None = None
     request_id: str | None = None
     chars: int = 0  # of answer that came, whether it went out or not
+    fingerprint: str | None = None  # of the build that answered, where the provider tells it
 
 
 class SkipRecord(msgspec.Struct, array_like=True, gc=False):

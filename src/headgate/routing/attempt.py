@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from headgate.core.chat import Begin, Finish, Frame, ReasoningDelta, RefusalDelta, TextDelta, ToolArgs, UsageDelta
 from headgate.core.errors import UpstreamError
 from headgate.core.ports import Clock, Inbound, OutboundRequest
@@ -21,7 +23,7 @@ class Attempt:
 
     __slots__ = (
         "_began_ns", "_clock", "_ended", "_finished", "_first_token_ns", "_idle_ns", "_inbound", "_part_ns", "_reader",
-        "_request", "_usage", "complete", "number", "record", "refused", "started_ns", "stream", "target",
+        "_request", "_usage", "complete", "headers", "number", "record", "refused", "started_ns", "stream", "target",
     )  # fmt: skip
 
     def __init__(self, began_ns: int, target: Target, number: int, why: str, clock: Clock) -> None:
@@ -32,6 +34,7 @@ class Attempt:
         self.number = number
         self.started_ns = now = clock.monotonic_ns()
         self.record = AttemptRecord(target.provider, target.model, (now - began_ns) // 1000, why)
+        self.headers: Mapping[bytes, bytes] = {}
         self.refused = False
         self.complete = False
         self.stream = False
@@ -68,7 +71,7 @@ class Attempt:
         """An answer's head arrived: its connection is ours to let go of, its status and request id go on record."""
         self._inbound = inbound
         self.record.status = inbound.status
-        names = dict(inbound.headers)
+        self.headers = names = dict(inbound.headers)
         request_id = names.get(b"x-request-id") or names.get(b"request-id")
         if request_id is not None:
             self.record.request_id = request_id[:_REQUEST_ID_CHARS_MAX].decode("ascii", "replace")
@@ -163,6 +166,7 @@ class Attempt:
                     chars += len(delta.text)
                 elif type(delta) is Begin:
                     record.model_answered = record.model_answered or delta.model
+                    record.fingerprint = record.fingerprint or delta.fingerprint
                 elif type(delta) is Finish:
                     self._finished = True
                     self.refused = self.refused or delta.reason == "refusal"

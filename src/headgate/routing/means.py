@@ -8,7 +8,7 @@ from headgate.core.ports import Clock, Deadlines, Transport
 from headgate.dialects.base import Dialect
 from headgate.routing.budget import RetryBudget
 from headgate.routing.health import Health
-from headgate.routing.pace import Paces
+from headgate.routing.quota import Quotas
 from headgate.routing.watch import Watch
 
 WHOLE_FACTOR = 5.0  # a whole answer's head comes with its last token: it may take this many times `first_token_s`
@@ -17,7 +17,18 @@ WHOLE_FACTOR = 5.0  # a whole answer's head comes with its last token: it may ta
 class Means:
     """Shared by all calls of a worker."""
 
-    __slots__ = ("_whole", "_whole_of", "budget", "clock", "dialects", "health", "paces", "transport", "watch")
+    __slots__ = (
+        "_whole",
+        "_whole_of",
+        "budget",
+        "clock",
+        "dialects",
+        "health",
+        "paces",
+        "quotas",
+        "transport",
+        "watch",
+    )
 
     def __init__(
         self,
@@ -26,7 +37,7 @@ class Means:
         health: Health,
         dialects: Mapping[str, Dialect],
         watch: Watch,
-        paces: Paces,
+        quotas: Quotas,
     ) -> None:
         self.transport = transport
         self.clock = clock
@@ -34,7 +45,8 @@ class Means:
         self.budget = RetryBudget(clock)
         self.dialects = dialects
         self.watch = watch
-        self.paces = paces
+        self.paces = watch.paces
+        self.quotas = quotas
         self._whole_of: Deadlines | None = None
         self._whole = Deadlines()
 

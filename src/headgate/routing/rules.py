@@ -9,6 +9,7 @@ import msgspec
 from headgate.core.artifact import Artifact
 from headgate.core.stages import Candidate
 from headgate.core.types import Json, as_int, as_object, as_text
+from headgate.dialects import DIALECTS
 from headgate.routing.strategy import Asking, Strategy
 
 RULES_MAX = 32
@@ -93,13 +94,16 @@ def compile_when(artifact: Artifact, at: str, value: Json) -> When:
     app, slash, prompt = (_text(artifact, at, fields, "prompt") or "").rpartition("/")
     if slash and not app:
         raise artifact.fault(f"{at}.prompt", "`prompt` names no app before the `/`", "support/summarise")
+    dialect = _text(artifact, at, fields, "dialect")
+    if dialect is not None and dialect not in DIALECTS:
+        raise artifact.fault(f"{at}.dialect", f"there is no dialect `{dialect}`", f"one of: {', '.join(DIALECTS)}")
     over, under = (_tokens(artifact, at, fields, f"input_tokens_{side}") for side in ("over", "under"))
     return When(
         app=app or None,
         prompt=prompt or None,
         tools=_flag(artifact, at, fields, "tools"),
         stream=_flag(artifact, at, fields, "stream"),
-        dialect=_text(artifact, at, fields, "dialect"),
+        dialect=dialect,
         over=over,
         under=under,
         headers=_headers(artifact, f"{at}.header", fields.get("header")),

@@ -147,6 +147,7 @@ class Sending:
         keep_usage = asked.wants_usage or dialect != self._call.dialect
         reader = self._means.dialects[dialect].reader(asked.stream, keep_usage, asked.choices)
         attempt.answers(inbound, reader, self._planned.route.deadlines.first_token_s if asked.stream else None)
+        self._means.quotas.heard(attempt.target, attempt.headers)
 
     def _next(self) -> tuple[Candidate, OutboundRequest]:
         """The next candidate that fits, with its request. Raises what the call is told when there is none."""

@@ -13,6 +13,7 @@ from headgate.routing.means import Means
 from headgate.routing.pace import Paces
 from headgate.routing.plan import Planner
 from headgate.routing.probe import Prober
+from headgate.routing.quota import Quotas
 from headgate.routing.send import Sending
 from headgate.routing.standin import StandIn
 from headgate.routing.strategy import World
@@ -39,7 +40,7 @@ class Routing:
         prober = Prober(transport, clock, dialects, self.health, paces, probes)
         self._planner = Planner(self.health, prober, World(clock, entropy, paces, dialects))
         watch = Watch(clock, self.health, paces, prober)
-        self._means = Means(transport, clock, self.health, dialects, watch, paces)
+        self._means = Means(transport, clock, self.health, dialects, watch, Quotas(clock, events))
         self.budget = self._means.budget
 
     def plan(self, screened: Screened) -> Planned:

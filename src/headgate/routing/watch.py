@@ -15,12 +15,12 @@ TICK_S = 1.0
 class Watch:
     """The attempts whose client has seen nothing yet, oldest first. One timer for all, while there are any."""
 
-    __slots__ = ("_clock", "_health", "_paces", "_prober", "_timer", "_waiting")
+    __slots__ = ("_clock", "_health", "_prober", "_timer", "_waiting", "paces")
 
     def __init__(self, clock: Clock, health: Health, paces: Paces, prober: Prober) -> None:
         self._clock = clock
         self._health = health
-        self._paces = paces
+        self.paces = paces
         self._prober = prober
         self._waiting: dict[Attempt, None] = {}
         self._timer: TimerHandle | None = None
@@ -51,8 +51,8 @@ class Watch:
             if waited < SOFT_MIN_S * 1e9:
                 break  # those behind it have waited for less
             target = attempt.target
-            soft = self._paces.soft_ns(target, attempt.stream)
+            soft = self.paces.soft_ns(target, attempt.stream)
             # one that answers others in the meantime is there, only this answer takes long
-            if waited >= soft and self._paces.of(target).answered_ns < now - soft:
+            if waited >= soft and self.paces.of(target).answered_ns < now - soft:
                 self._health.suspect(target, attempt.stream)
                 self._prober.start(target)

@@ -1,0 +1,111 @@
+"""Who answers under a model's name: a name or a fingerprint that was never seen there before is told.
+
+Vendors move a name to another model, or another build of it, without a word. Fed by the keeper, so that one place sees
+the answers of all workers; kept in the state folder, so that a change during a restart is seen too.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from headgate.core.errors import ConfigError
+from headgate.core.events import WARNING, Event
+from headgate.core.ports import Clock, EventSink
+from headgate.core.record import CallBrief
+
+FILE = "answering.json"
+TARGETS_MAX = 4096
+SEEN_MAX = 32  # of one target; those seen longest ago go first
+LEARNING = 50  # answers of a target, before anything that is new is news
+
+log = logging.getLogger(__name__)
+
+
+class Known(msgspec.Struct):
+    """What a target was heard to answer as: names and fingerprints, each with the wall time it was first seen."""
+
+    answers: int = 0
+    names: dict[str, int] = {}
+    fingerprints: dict[str, int] = {}
+
+
+class Memory(msgspec.Struct):
+    """The file."""
+
+    targets: dict[str, Known] = {}
+    format: int = 1
+
+
+class Answering:
+    """Implements `telemetry.BatchListener`."""
+
+    def __init__(self, state: Path, sink: EventSink, clock: Clock) -> None:
+        self._path = state / FILE
+        self._sink = sink
+        self._clock = clock
+        self._memory = _read(self._path)
+
+    def saw(self, records: Sequence[CallBrief]) -> None:
+        """Finished calls."""
+        learned = False
+        for record in records:
+            for attempt in record.attempts:
+                if attempt.outcome == "ok" and (attempt.model_answered or attempt.fingerprint):
+                    target = f"{attempt.provider}/{attempt.model}"
+                    learned |= self._saw(target, attempt.model_answered, attempt.fingerprint)
+        if learned:
+            self._keep()
+
+    def _saw(self, target: str, name: str | None, fingerprint: str | None) -> bool:
+        """Whether something is known now that was not."""
+        known = self._memory.targets.get(target)
+        if known is None:
+            if len(self._memory.targets) >= TARGETS_MAX:
+                return False
+            known = self._memory.targets[target] = Known()
+        known.answers += 1
+        news = known.answers > LEARNING
+        new_name = name is not None and self._note(target, "name", known.names, name, news)
+        new_print = fingerprint is not None and self._note(target, "fingerprint", known.fingerprints, fingerprint, news)
+        return new_name or new_print or known.answers == LEARNING
+
+    def _note(self, target: str, what: str, seen: dict[str, int], value: str, news: bool) -> bool:
+        if value in seen:
+            return False
+        last = max(seen, key=lambda one: seen[one], default=None)
+        if len(seen) >= SEEN_MAX:
+            del seen[min(seen, key=lambda one: seen[one])]
+        now_ns = seen[value] = self._clock.now_ns()
+        if news or (last is not None and what == "name"):
+            text = f"it answers with the {what} {value}, never seen there before; last came {last}"
+            figures = {"what": what, "before": last, "after": value}
+            self._sink.emit(Event("model_changed", now_ns, target, text, WARNING, figures))
+        return True
+
+    def _keep(self) -> None:
+        scratch = self._path.with_suffix(".new")
+        try:
+            scratch.write_bytes(msgspec.json.encode(self._memory))
+            os.replace(scratch, self._path)
+        except OSError as error:
+            log.warning("%s could not be written: %s", self._path.name, error.strerror)
+
+
+def _read(path: Path) -> Memory:
+    try:
+        memory = msgspec.json.decode(path.read_bytes(), type=Memory)
+    except FileNotFoundError:
+        return Memory()
+    except msgspec.DecodeError as error:
+        log.warning("%s cannot be read, and begins anew: %s", path.name, error)
+        return Memory()
+    if memory.format > Memory().format:
+        raise ConfigError(
+            str(path), f"format {memory.format} is a newer Headgate's", "run that version, or move it away"
+        )
+    return memory
