@@ -57,6 +57,9 @@ def test_easy_and_hard_prompts_go_where_they_belong(gateway: Gateway, sdk: str) 
         assert attempt["provider"] == provider
         assert attempt["why"].startswith(f"class `{chosen}`: model/tiers@1.0.0 is ")
         assert any(f"model/tiers@1.0.0 took it for `{chosen}`" in line for line in record["explanation"])
+        routed = record["routed"]
+        assert (routed["chosen"], routed["found"], routed["model"]) == (chosen, chosen, "model/tiers@1.0.0")
+        assert 0.7 <= routed["confidence"] <= 1
         assert record["call"]["cost_usd"] > 0
         records[chosen] = record["call"]
     assert records["cheap"]["cost_usd"] < records["strong"]["cost_usd"]

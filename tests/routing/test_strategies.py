@@ -305,6 +305,7 @@ def test_the_first_rule_that_holds_decides() -> None:
         ([{"targets": ["a/m"]}], "needs `when`, and"),
         ([{"when": {}, "targets": ["a/m"]}], "needs `when`"),
         ([{"when": {"moon": "full"}, "targets": ["a/m"]}], "no condition `moon`"),
+        ([{"when": {"dialect": "latin"}, "targets": ["a/m"]}], "no dialect `latin`"),
         ([{"when": {"tools": "yes"}, "targets": ["a/m"]}], "neither true nor false"),
         ([{"when": {"input_tokens_over": -1}, "targets": ["a/m"]}], "no number of tokens"),
         ([{"when": {"prompt": "/x"}, "targets": ["a/m"]}], "no app before"),

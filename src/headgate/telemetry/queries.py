@@ -101,6 +101,16 @@ class VerdictLine(msgspec.Struct, frozen=True):
     attempt: int
 
 
+class RoutedLine(msgspec.Struct, frozen=True):
+    """What a learned route decided: `core.record.RoutedRecord`."""
+
+    strategy: str
+    chosen: str
+    found: str | None
+    confidence: float | None
+    model: str | None
+
+
 class CallDetail(msgspec.Struct, frozen=True):
     """Everything known of one call, and the same in words. Bodies None: not configured, or no longer kept."""
 
@@ -130,6 +140,7 @@ class CallDetail(msgspec.Struct, frozen=True):
     peer: str
     request_body: str | None
     response_body: str | None
+    routed: RoutedLine | None
 
 
 class ErrorCount(msgspec.Struct, frozen=True):
@@ -259,6 +270,7 @@ def _detail(record: CallRecord) -> CallDetail:
         peer=record.peer,
         request_body=_text(record.request_body),
         response_body=_text(record.response_body),
+        routed=None if record.routed is None else RoutedLine(*msgspec.structs.astuple(record.routed)),
     )
 
 
