@@ -8,7 +8,7 @@ from typing import Any
 from headgate.cli.client import Client, add_options
 from headgate.cli.commands import Commands
 from headgate.cli.tables import number, print_json, say, table, usd
-from headgate.cli.times import moment, ms, said
+from headgate.cli.times import moment, ms, said, shown
 
 HEAD = ["TARGET", "TRIES", "SUCCESS", "P50 MS", "P95 MS", "TTFT P50", "TTFT P95", "TOKENS IN", "OUT", "COST", "ERRORS"]
 
@@ -31,6 +31,8 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(answer)
         return 0
+    for line in Client.of(options).get("/api/trouble", {})["troubled"]:
+        say(f"{line['subject']} is in trouble since {shown(line['since_ns'])}: {line['text']}")
     _retiring(options)
     if not answer["providers"]:
         print("no provider was asked in this time")

@@ -63,6 +63,35 @@ class EventLines(msgspec.Struct, frozen=True):
     more: bool
 
 
+class TroubleLine(msgspec.Struct, frozen=True):
+    """A target or account whose breaker was opened and, as far as is known, not closed again."""
+
+    subject: str
+    since_ns: int
+    text: str
+
+
+class TroubleLines(msgspec.Struct, frozen=True):
+    """Who is in trouble now."""
+
+    troubled: list[TroubleLine]
+
+
+def troubled(opened: Sequence[StoredEvent], closed: Sequence[StoredEvent]) -> list[TroubleLine]:
+    """Whose last word is that its breaker opened, by name; `since_ns` is the first opening after the last closing."""
+    ended: dict[str, int] = {}
+    for stored in closed:
+        event = stored.event
+        ended[event.subject] = max(ended.get(event.subject, 0), event.at_ns)
+    found: dict[str, TroubleLine] = {}
+    for stored in sorted(opened, key=lambda one: one.event.at_ns, reverse=True):
+        event = stored.event
+        if event.at_ns > ended.get(event.subject, 0):
+            text = found[event.subject].text if event.subject in found else event.text
+            found[event.subject] = TroubleLine(event.subject, event.at_ns, text)
+    return [found[subject] for subject in sorted(found)]
+
+
 def line_of(stored: StoredEvent) -> EventLine:
     """An event as the API shows it."""
     event = stored.event

@@ -14,7 +14,7 @@ from headgate.core.events import EventFilter
 from headgate.core.handlers import Ask, Handler, Text
 from headgate.core.ports import Clock
 from headgate.telemetry.answers import AnswersLine
-from headgate.telemetry.events import EventLines, line_of
+from headgate.telemetry.events import EventLines, TroubleLines, line_of, troubled
 from headgate.telemetry.keeper import JournalState
 from headgate.telemetry.metrics import CONTENT_TYPE, Metrics
 from headgate.telemetry.ports import EventQueries
@@ -180,8 +180,17 @@ def event_handlers(events: EventQueries, clock: Clock) -> list[Handler]:
         )  # fmt: skip
         return EventLines([line_of(stored) for stored in found[: query.limit]], len(found) > query.limit)
 
+    def trouble(_ask: Ask) -> TroubleLines:
+        since = clock.now_ns() - DAY_NS
+        opened, closed = (
+            events.find(EventFilter(since_ns=since, kind=kind, limit=LIMIT_MAX))
+            for kind in ("breaker_opened", "breaker_closed")
+        )
+        return TroubleLines(troubled(opened, closed))
+
     return [
+        Handler("GET", "/api/trouble", "Targets and accounts that calls stay away from", trouble, TroubleLines),
         Handler(
             "GET", "/api/events", "What operators should hear of, newest first", listed, EventLines, query=EventsQuery
-        )
+        ),
     ]
