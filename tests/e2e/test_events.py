@@ -83,6 +83,8 @@ def test_a_breaker_that_opens_is_heard_of_everywhere(own: Gateway, vendors: Vend
     printed = own.cli("events", "--severity", "warning")
     assert printed.returncode == 0
     assert subject in printed.stdout
+    assert own.api("GET", "/api/trouble")["troubled"][0]["subject"] == subject
+    assert f"{subject} is in trouble since" in own.cli("providers").stdout
     assert (
         'headgate_events_total{kind="breaker_opened",severity="warning"} 1'
         in own.api_answer("GET", "/metrics").body.decode()

@@ -12,7 +12,7 @@ from headgate.core.events import CRITICAL, WARNING, Event, EventFilter, StoredEv
 from headgate.stores.calls_sqlite import SqliteCalls
 from headgate.stores.events_sqlite import EVENTS_MAX, SqliteEvents
 from headgate.telemetry import EventLog, Keeper, fold
-from headgate.telemetry.events import LINES_PER_S
+from headgate.telemetry.events import LINES_PER_S, troubled
 from tests.support.world import ManualClock
 from tests.telemetry.builders import journal
 
@@ -101,3 +101,14 @@ def test_the_log_has_a_bound_and_says_what_it_left_out(caplog: pytest.LogCapture
     assert len(keeps.got) == 101
     assert len(caplog.records) == LINES_PER_S + 1
     assert f"{100 - LINES_PER_S} more events" in caplog.records[-1].getMessage()
+
+
+def test_who_is_in_trouble() -> None:
+    def told(at_ns: int, subject: str) -> StoredEvent:
+        return StoredEvent(str(at_ns), Event("-", at_ns, subject, f"at {at_ns}"))
+
+    opened = [told(1, "a"), told(3, "a"), told(5, "b"), told(2, "c"), told(9, "c")]
+    closed = [told(2, "a"), told(6, "b"), told(1, "c")]
+    assert [(line.subject, line.since_ns, line.text) for line in troubled(opened, closed)] == [
+        ("a", 3, "at 3"), ("c", 2, "at 9"),
+    ]  # fmt: skip
