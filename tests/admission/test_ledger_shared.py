@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import struct
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,8 @@ class Child:
             os.read(told, 1)
             os.write(say, json.dumps(work()).encode())
             status = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(status)
 
@@ -264,6 +267,10 @@ def test_a_stopped_process_hangs_nobody(tmp_path: Path) -> None:
         with pytest.raises(Overloaded, match="stopped process") as refusal:
             ledger.hold([one], 1, 0, 0)
         assert refusal.value.retry_after_s == 1
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("headgate.admission.ledger.SETTLE_IN_TRIES", 1)
+        with pytest.raises(ConfigError, match="keeps it locked"):
+            SharedLedger.open(tmp_path, ManualClock())
     ledger.settle(before, NANO // 2, None)
     assert stands(ledger, one) == (0, NANO, 0), "reading needs no lock; the charge waits"
     assert ledger.reclaim() == (0, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from headgate.admission import Admission, KeySource, NewKey, load_pepper
@@ -12,6 +13,7 @@ from headgate.admission.service import MARGIN_S, POLL_S, SWEEP_POLLS
 from headgate.core.errors import BudgetExceeded, Forbidden, LimitExceeded, Overloaded, Unauthenticated
 from headgate.core.keys import EVERY_TENANT, Spend
 from headgate.core.ports import Deadlines
+from headgate.core.record import AttemptRecord
 from headgate.core.types import Price
 from tests.admission.world import DOLLAR, Gate
 from tests.support.world import SeededEntropy
@@ -190,10 +192,8 @@ def test_the_worst_case_of_the_input_is_a_token_a_byte_within_the_window(gate: G
 
 
 def test_an_answer_may_be_as_long_as_its_target_allows(gate: Gate) -> None:
-    from msgspec.structs import replace
-
     secret = gate.key(budget_usd=100.0)
-    gate.reserve(secret, target(price=DOLLAR), replace(target("b", "m", DOLLAR), max_output=500))
+    gate.reserve(secret, target(price=DOLLAR), msgspec.structs.replace(target("b", "m", DOLLAR), max_output=500))
     assert gate.stands().held_nano == 6 * NANO
 
 
@@ -250,9 +250,13 @@ def test_a_hang_up_before_a_whole_answer_is_charged_the_worst_case_of_its_attemp
         raise ConnectionError
     record.outcome, record.tokens_estimated = "cancelled", True
     record.provider, record.target_model = "b", "m"
-    record.cost_usd, record.input_tokens, record.output_tokens = 0.0, 10, 0
+    record.attempts = [
+        AttemptRecord("openai", "gpt-4o-mini", 0, "first", cost_usd=0.25),
+        AttemptRecord("b", "m", 0, "fallback", cost_usd=0.125),
+    ]
+    record.cost_usd, record.input_tokens, record.output_tokens = 0.375, 10, 0
     gate.admission.correct(record)
-    assert gate.stands().spent_nano == NANO
+    assert gate.stands().spent_nano == NANO + NANO // 4, "the first as told, the last at its worst"
 
 
 def test_a_hold_ends_by_itself_when_its_call_should_have(gate: Gate) -> None:
@@ -384,3 +388,14 @@ def test_keys_that_cannot_be_read_are_told_and_the_last_good_ones_hold(gate: Gat
     assert not gate.admission.refresh()
     assert gate.admission.trouble is not None
     gate.admission.admit(gate.call(secret))
+
+
+def test_who_may_go_on_with_a_broken_answer_may_cost_as_well(gate: Gate) -> None:
+    secret = gate.key(budget_usd=100.0)
+    admitted = gate.admission.admit(gate.call(secret))
+    plan = gate.plan(admitted, stream=True)
+    goes_on = (target("b", "m", Price(10_000.0, 10_000.0)), target("c", "unknown"))
+    route = msgspec.structs.replace(plan.route, continue_with=goes_on)
+    with gate.admission.reserve(msgspec.structs.replace(plan, route=route)) as granted:
+        assert [one.provider for one in granted.planned.route.continue_with] == ["b"]
+    assert gate.stands().held_nano == round((1.0 + 2.4) * NANO), "40 of input, 100 of an answer so far, 100 of the rest"

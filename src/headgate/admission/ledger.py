@@ -34,11 +34,11 @@ from headgate.admission.rows import (
 )
 from headgate.admission.table import MINUTE_NS, Table
 from headgate.admission.upkeep import Reclaimed, empty, mend
-from headgate.core.errors import CallerError, Overloaded
+from headgate.core.errors import CallerError, ConfigError, Overloaded
 from headgate.core.ports import Clock
 
 WARN_PERCENT = 80
-SETTLE_IN_TRIES = 60  # of 50 ms: a sole worker that has no calls lets go within half a second
+SETTLE_IN_TRIES = 6  # of half a second: a sole worker that has no calls lets go within one
 
 
 class SharedLedger:
@@ -61,7 +61,7 @@ class SharedLedger:
         """The ledger of a state folder, for a process that makes calls. Open it after any fork.
 
         `sole`: no other is expected, so the lock is kept between calls until another process wants it. Raises
-        ConfigError, and Overloaded where a stopped process holds the ledger.
+        ConfigError, also where a stopped process holds the ledger.
         """
         memory = Memory.open(folder)
         try:
@@ -80,7 +80,7 @@ class SharedLedger:
         return cls(Memory.open(folder), clock)
 
     @classmethod
-    def alone(cls, clock: Clock, rows: int = 256) -> SharedLedger:
+    def alone(cls, clock: Clock, rows: int = 4096) -> SharedLedger:
         """A ledger of this process alone, in memory."""
         return cls(Memory.anonymous(rows), clock)
 
@@ -272,7 +272,10 @@ class SharedLedger:
         if self._sole:
             self._lend(others)
         for slot in others:
-            claim = memory.held_by_nobody(slot)
+            try:
+                claim = memory.held_by_nobody(slot)
+            except OSError:  # no descriptor is free: it can wait until one is
+                break
             if claim < 0:
                 continue
             try:
@@ -294,9 +297,12 @@ class SharedLedger:
         if self._lock.held and self._cells[WANTED_AT]:
             self._lock.free()
         elif not others and self._cells[WANTED_AT] and self._lock.take():
-            if not self._memory.others():
-                self._cells[WANTED_AT] = 0
-            self._leave()
+            try:
+                self._begin()
+                if not self._memory.others():
+                    self._cells[WANTED_AT] = 0
+            finally:
+                self._leave()
 
     def standing(self, account: Account, wall_ns: int) -> Standing:
         """How an account stands, read without a lock; by the records where no call of it was counted yet."""
@@ -361,6 +367,9 @@ class SharedLedger:
             if self._lock.take():
                 break
             self._lock.hope()
+        if not self._lock.held:
+            right = "end the process that was stopped"
+            raise ConfigError("the ledger of limits", "a process that does not run keeps it locked", right)
         self._enter()
         self._cells[WANTED_AT] = 1
         try:

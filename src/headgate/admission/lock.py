@@ -5,9 +5,8 @@ from __future__ import annotations
 import fcntl
 import select
 
-TRIES_AT_ONCE = 10
-TRIES = 400
-PAUSE_S = 0.000_1
+# how often it is tried, and how long after each time; half a second in all, since a holder may be out of a busy CPU
+WAITS_S = (*[0.0] * 10, *[0.000_1] * 200, *[0.001] * 400)
 
 _TAKE = fcntl.LOCK_EX | fcntl.LOCK_NB
 
@@ -15,8 +14,8 @@ _TAKE = fcntl.LOCK_EX | fcntl.LOCK_NB
 class KernelLock:
     """`flock` on a descriptor that was opened by this process itself: a fork shares a descriptor's lock.
 
-    It is held for microseconds. A holder that was stopped in between keeps it, so a wait ends after about TRIES times
-    PAUSE_S (50 ms), and then nobody waits at all until the lock was had once more.
+    It is held for microseconds. A holder that was stopped in between keeps it, so a wait ends after about half a second
+    (WAITS_S), and then nobody waits at all until the lock was had once more.
     """
 
     __slots__ = ("_descriptor", "_patient", "held")
@@ -47,8 +46,8 @@ class KernelLock:
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def _wait(self) -> bool:
-        for number in range(TRIES if self._patient else 0):
-            select.select((), (), (), 0 if number < TRIES_AT_ONCE else PAUSE_S)
+        for pause_s in WAITS_S if self._patient else ():
+            select.select((), (), (), pause_s)
             try:
                 fcntl.flock(self._descriptor, _TAKE)
             except BlockingIOError:

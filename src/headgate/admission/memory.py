@@ -34,7 +34,7 @@ from headgate.core.errors import ConfigError
 LEDGER_FILE = "ledger.hgl"
 ROWS = 16_384  # 10,000 keys, thousands of tenants, teams and apps; rows of idle accounts are used again
 SLOTS = 128  # processes at once, those that are draining included
-OPEN_TRIES = 40  # of 50 ms each
+OPEN_TRIES = 6  # of half a second each
 
 assert SLOTS <= SLOTS_MAX
 

@@ -245,7 +245,7 @@ class Reservation:
             return None if self._strict else 0
         if record.tokens_estimated and record.outcome == "cancelled" and not record.stream:
             # nothing of the answer was seen, and the provider went on writing it: it may be billed to its limit
-            usd += self._last_usd(record)
+            usd += self._last_usd(record) - (record.attempts[-1].cost_usd or 0.0 if record.attempts else 0.0)
         return math.ceil(usd * NANO)
 
     def _last_usd(self, record: CallRecord) -> float:
