@@ -139,7 +139,12 @@ def _release(artifact: Artifact, index: int, source: ReleaseSource, parts: AppPa
         path = f"{at}.guardrail"
         found = parts.policy(_exact(artifact, path, source.guardrail))
         policy = _pinned(artifact, path, "guardrail", source.guardrail, found, parts)
-    pins: list[ArtifactRef | None] = [*(program.ref for program in prompts.values()), route.ref, *route.uses, policy.ref]
+    pins: list[ArtifactRef | None] = [
+        *(program.ref for program in prompts.values()),
+        route.ref,
+        *route.uses,
+        policy.ref,
+    ]
     return Release(
         app=artifact.ref.name,
         number=source.number,
