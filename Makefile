@@ -1,6 +1,6 @@
 # make run        build a virtual environment, start the demo, serve until Ctrl-C (ARGS=--once: call and exit)
 # make test       everything CI checks
-# make soak       every outage drill: each way to fail for 4 virtual hours, each provider in turn (some 8 minutes)
+# make soak       every fault shape and every outage drill: each way to fail for 4 virtual hours, each provider in turn
 # make bench      the budgets, beside nginx and HAProxy (needs gcc; installs the two where it is root)
 # make format     format the sources
 # make lock       pin the newest allowed versions of all dependencies, with hashes
@@ -19,7 +19,8 @@ test: .venv/tested-with
 
 # every drill runs, whatever the ones before it found
 soak: .venv/installed
-	@failed=0; seed=0; for provider in openai anthropic google; do seed=$$((seed + 1)); \
+	@failed=0; seed=0; $(BIN)/headgate drill fault all || failed=1; \
+	for provider in openai anthropic google; do seed=$$((seed + 1)); \
 	  $(BIN)/headgate drill outage --provider $$provider --mode all --rate 0.5 --seed $$seed $(ARGS) || failed=1; \
 	done; exit $$failed
 

@@ -60,6 +60,20 @@ def test_elements_are_bounded_and_what_is_done_is_forgotten() -> None:
         splitter.feed(b'{"a": "' + b"x" * 60)
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 255, 256, 257, 511, 512, 513, 1000])
+def test_a_text_may_end_in_any_number_of_backslashes(count: int) -> None:
+    """Looked at piece by piece, and not past the quote that began the text."""
+    element = json.dumps({"text": "\\" * count + '"}', "after": "}"}).encode()
+    assert ArraySplitter().feed(b"[" + element + b", " + element + b"]") == [element, element]
+
+
+def test_blanks_and_braces_outside_of_texts() -> None:
+    element = b"{" + b" " * 5000 + b'"a": {"b": [{}, {}]}' + b"\n" * 5000 + b"}"
+    splitter = ArraySplitter()
+    found = [one for at in range(0, len(element), 777) for one in splitter.feed(element[at : at + 777])]
+    assert found == [element]
+
+
 def test_an_element_becomes_one_event_of_one_line() -> None:
     event = parse(as_event(json.dumps(TRICKY[0], indent=2).encode()))
     assert json.loads(event.data) == TRICKY[0]

@@ -89,7 +89,7 @@ def _live(options: argparse.Namespace, mode: Mode) -> Report:
     """Runs one drill over real sockets. Raises ConfigError."""
     if options.hours is not None:
         raise ConfigError("--hours", "a live drill takes as long as it says", "--minutes M")
-    outage = compressed(_outage(options, mode), _minutes(options))
+    outage = _outage(options, mode)
     report = run_live(outage, options.workers or 1)
     print(
         f"{mode.name}, live: {outage.lead_s:g} s of calm, {outage.outage_s:g} s of outage, {outage.tail_s:g} s after; "
@@ -109,14 +109,12 @@ def _outage(options: argparse.Namespace, mode: Mode) -> Outage:
     providers = (options.provider, *options.also)
     if len(set(providers)) < len(providers):
         raise ConfigError("--also", f"{providers[-1]} is named twice", "another provider, or no --also")
+    hours = options.hours or HOURS
     outage = Outage(
-        providers=providers,
-        mode=mode,
-        hours=options.hours or HOURS,
-        seed=options.seed,
-        rate=options.rate,
-        share=options.share,
+        providers=providers, mode=mode, hours=hours, seed=options.seed, rate=options.rate, share=options.share
     )
+    if options.live:
+        outage = compressed(outage, _minutes(options))
     calls = outage.rate * (outage.lead_s + outage.outage_s + outage.tail_s)
     if calls > CALLS_MAX:
         wrong = f"{outage.hours:g} hours at {outage.rate:g} calls a second are {calls:,.0f} calls"

@@ -6,14 +6,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 
 from headgate.app.drills.caller import PLAINLY, Manner, Reply, call, hear
 from headgate.app.drills.cases import Case, app_of, scene
 from headgate.app.drills.shapes import BROKEN, DOWN, EITHER, EMPTY, HANDED, LEFT, REFUSAL, WHOLE
-from headgate.app.drills.stand import Stand
+from headgate.app.drills.stand import Stand, Trust
 from headgate.app.drills.traffic import Kind, request, words
 from headgate.core.ports import Clock, Entropy
 from headgate.core.record import CallRecord
@@ -21,6 +20,7 @@ from headgate.dialects import DIALECTS
 from headgate.simulator.fault_answers import DECLINED
 from headgate.wire.request import Head, Request
 
+PUBLIC = Trust()
 TOGETHER = 16  # cases under way at once
 BATCH = 30  # cases of one gateway
 GAP_S = 0.04  # between the calls of a shape that takes many
@@ -54,25 +54,23 @@ class Finding(msgspec.Struct, frozen=True):
     wrong: tuple[str, ...]
 
 
-async def run_faults(
-    chosen: Sequence[Case], clock: Clock, entropy: Entropy, ca_file: Path | None = None
-) -> list[Finding]:
+async def run_faults(chosen: Sequence[Case], clock: Clock, entropy: Entropy, trust: Trust = PUBLIC) -> list[Finding]:
     """Runs all cases, a few at a time; findings in their order. Raises ConfigError, OSError."""
     found: list[Finding] = []
     for at in range(0, len(chosen), BATCH):
-        found += await _batch(chosen[at : at + BATCH], clock, entropy, ca_file)
+        found += await _batch(chosen[at : at + BATCH], clock, entropy, trust)
     return found
 
 
-async def _batch(chosen: Sequence[Case], clock: Clock, entropy: Entropy, ca_file: Path | None) -> list[Finding]:
-    stand = Stand(clock, entropy)
+async def _batch(chosen: Sequence[Case], clock: Clock, entropy: Entropy, trust: Trust) -> list[Finding]:
+    stand = Stand(clock, entropy, trust)
     places = asyncio.Semaphore(TOGETHER)
 
     async def one(number: int, case: Case) -> Finding:
         async with places:
             return await _run(stand, number, case, clock)
 
-    await stand.open([scene(number, case) for number, case in enumerate(chosen)], ca_file)
+    await stand.open([scene(number, case) for number, case in enumerate(chosen)])
     try:
         return list(await asyncio.gather(*[one(number, case) for number, case in enumerate(chosen)]))
     finally:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
+import ssl
+from collections.abc import Mapping, Sequence
 
 from headgate.core.errors import ConfigError
 
@@ -13,9 +14,12 @@ _FILL = 8  # connections that are more than a queue of one takes
 
 
 class OddHosts:
-    """The hosts of the shapes whose `by` is `network`. `close` frees their sockets."""
+    """The hosts of the shapes whose `by` is `network`. `certificates`: the servers' side of shapes of bad certificates,
+    by name. `close` frees their sockets."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificates: Mapping[str, ssl.SSLContext]) -> None:
+        self._certificates = certificates
+        self._tls: dict[str, asyncio.Server] = {}
         self._sockets: list[socket.socket] = []
         self._refusing = self._bound().getsockname()[1]  # bound, never listening
         self._deaf = self._listening(0)
@@ -31,6 +35,8 @@ class OddHosts:
     async def open(self) -> None:
         """Starts what needs a loop. Raises OSError."""
         self._rude = await asyncio.start_server(_speak_http, sock=self._listening(_QUEUE))
+        for name, context in self._certificates.items():
+            self._tls[name] = await asyncio.start_server(_speak_http, sock=self._listening(_QUEUE), ssl=context)
 
     def base_url(self, name: str) -> str:
         """Where a provider struck by shape `name` is said to be. Raises ConfigError for a name of no such shape."""
@@ -44,6 +50,8 @@ class OddHosts:
             "f12-not-tls": f"https://127.0.0.1:{rude}",
             "f12-stall": f"https://127.0.0.1:{self._stalling.getsockname()[1]}",
         }
+        for known, server in self._tls.items():
+            places[known] = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         if name not in places:
             raise ConfigError("SHAPE", f"no host fails as `{name}`", ", ".join(places))
         return places[name]
@@ -62,8 +70,8 @@ class OddHosts:
         """Frees every socket."""
         for answer in self._asking:
             answer.set_exception(OSError("no name server"))
-        if self._rude is not None:
-            self._rude.close()
+        for server in (*self._tls.values(), *([] if self._rude is None else [self._rude])):
+            server.close()
         for sock in self._sockets:
             sock.close()
 

@@ -203,6 +203,15 @@ _MANY = (
     Shape("f38-leaves", None, CANCELLED, by="client", summary="the client leaves in the middle of its answer"),
     Shape("f38-slow-reader", None, ANSWERED, by="client", summary="the client reads 64 bytes at a time, with pauses"),
 )
+# these need certificates, which only the tests make
+CERTIFICATES = tuple(
+    Shape(name, ELSEWHERE_RESTS, ELSEWHERE_RESTS, by="network", summary=summary)
+    for name, summary in (
+        ("f12-expired", "the certificate has expired"),
+        ("f12-wrong-host", "the certificate is another host's"),
+        ("f12-unknown", "nobody who is trusted has signed the certificate"),
+    )
+)
 SHAPES: dict[str, Shape] = {shape.name: shape for shape in (*_FIRST, *_SILENT, *_ANSWERS, *_MANY)}
 
 

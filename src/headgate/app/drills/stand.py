@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -57,6 +58,13 @@ class Scene(msgspec.Struct, frozen=True):
     rules: Sequence[str] = ()
 
 
+class Trust(msgspec.Struct, frozen=True):
+    """Whom the gateway trusts (PEM; None: certifi's roots), and the servers' side of shapes of bad certificates."""
+
+    ca_file: Path | None = None
+    certificates: Mapping[str, ssl.SSLContext] = {}
+
+
 class Records:
     """Implements `core.ports.Journal`: finished records by app, in order. Bounded by the calls of a drill."""
 
@@ -77,11 +85,12 @@ class Records:
 class Stand:
     """Everything of one fault drill. Made by `open`, ended by `close`, on one event loop."""
 
-    def __init__(self, clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, clock: Clock, entropy: Entropy, trust: Trust) -> None:
         self._clock = clock
         self._entropy = entropy
         self._folder = tempfile.TemporaryDirectory(prefix="headgate-drill-")
-        self.hosts = OddHosts()
+        self._trust = trust
+        self.hosts = OddHosts(trust.certificates)
         self.records = Records()
         self.simulator: Simulator
         self.address: tuple[str, int]
@@ -89,7 +98,7 @@ class Stand:
         self._transport: HttpTransport
         self._server: HttpServer
 
-    async def open(self, scenes: Sequence[Scene], ca_file: Path | None = None) -> None:
+    async def open(self, scenes: Sequence[Scene]) -> None:
         """Starts all of it. Raises ConfigError, OSError."""
         settings = SimulatorSettings(interval_s=INTERVAL_S, words_per_chunk=WORDS_PER_CHUNK, log_size=0, hold_s=60.0)
         self.simulator = await serve(settings)
@@ -98,7 +107,8 @@ class Stand:
             for rule in scene.rules:
                 self.simulator.fault(rule)
         clock, entropy = self._clock, self._entropy
-        config = self._configured(scenes, ca_file)
+        config = self._configured(scenes)
+        ca_file = self._trust.ca_file
         compiled = compile_snapshot(config, clock)
         if compiled.snapshot is None:
             raise compiled.faults[0]
@@ -141,7 +151,7 @@ class Stand:
         standing = self._health.standing(target, self._clock.monotonic_ns())
         return RESTS if standing is not None and standing.worst.kind in COOLING else COUNTS
 
-    def _configured(self, scenes: Sequence[Scene], ca_file: Path | None) -> Config:
+    def _configured(self, scenes: Sequence[Scene]) -> Config:
         folder = Path(self._folder.name)
         port = int(self.simulator.url.rpartition(":")[2])
         accounts = {account.name: account for scene in scenes for account in scene.accounts}
@@ -149,8 +159,8 @@ class Stand:
             "workspace": "workspace",
             "providers": {name: self._provider(account, port) for name, account in accounts.items()},
         }
-        if ca_file is not None:
-            content["ca_file"] = str(ca_file)
+        if self._trust.ca_file is not None:
+            content["ca_file"] = str(self._trust.ca_file)
         file = folder / "headgate.yaml"
         file.write_bytes(msgspec.json.encode(content))
         workspace = folder / "workspace"
