@@ -57,6 +57,11 @@ def only(name: str, thing: object) -> Callable[[str], object | None]:
     return lambda wanted: thing if wanted == name else None
 
 
+ROUTE = Route(
+    (), ref=ArtifactRef("route", "default", "1.0.0", "r"), uses=(ArtifactRef("model", "router", "1.0.0", "m"),)
+)
+
+
 def parts() -> AppParts:
     strict = NoPolicy()
     strict.ref = ArtifactRef("guardrail", "strict", "1.0.0", "g")
@@ -64,7 +69,7 @@ def parts() -> AppParts:
         prompt=cast("Callable[[str], PromptProgram | None]", only("support@1.0.0", program())),
         route=cast(
             "Callable[[str], Route | None]",
-            only("default@1.0.0", Route((), ref=ArtifactRef("route", "default", "1.0.0", "r"))),
+            only("default@1.0.0", ROUTE),
         ),
         policy=cast("Callable[[str], Policy | None]", only("strict@1.0.0", strict)),
         default_policy=cast("Policy", NoPolicy()),
@@ -95,7 +100,8 @@ def select(model: str, text: str = APP, **extra: object) -> Selected:
 def test_a_release_pins_one_version_of_each() -> None:
     made = app()
     assert [str(pin) for pin in made.channels["staging"].pins] == [
-        "prompt/support@1.0.0", "prompt/support@1.0.0", "route/default@1.0.0", "guardrail/strict@1.0.0",
+        "prompt/support@1.0.0", "prompt/support@1.0.0", "route/default@1.0.0", "model/router@1.0.0",
+        "guardrail/strict@1.0.0",
     ]  # fmt: skip
     assert str(made.channels["production"]) == "support#1"
 

@@ -62,3 +62,22 @@ def test_mistakes_are_told(change: JsonObject, wrong: str) -> None:
     house = House()
     with pytest.raises(ConfigError, match=wrong):
         compiled(house, {"strategy": {**LEARNED, **change}})
+
+
+def test_where_no_target_of_the_class_can_take_it_others_of_the_route_are_asked() -> None:
+    house = House()
+    blind: dict[str, dict[str, object]] = {
+        "a": {"abilities": frozenset[str](), "context": 10_000},
+        "b": {"abilities": frozenset({"images"}), "context": 10_000},
+        "c": {"abilities": frozenset[str](), "context": 100},
+    }
+    route = compiled(house, {"strategy": {**LEARNED, "default": "words"}}, facts=blind)
+    for how, providers in (({"say": "a poem", "chars": 4000}, "ab"), ({"say": "picture"}, "b"), ({"say": "x"}, "c")):
+        screened = house.screened(route, **how)  # type: ignore[arg-type]
+        planned = house.routing.plan(screened)
+        assert order(planned) == providers
+        skipped = [skip.provider for skip in screened.grounded.prompted.selected.admitted.call.record.skipped]
+        assert ("c" in skipped) is (providers != "c")
+    assert planned.candidates[0].why.startswith("class `words` by default")
+    big = house.routing.plan(house.screened(route, say="a poem", chars=400_000))
+    assert order(big) == "c"  # too long for everyone: the class judges itself

@@ -34,9 +34,12 @@ OPTIONS: dict[str, JsonObject] = {
 class Factory:
     """Targets of a house by name, at stated prices."""
 
-    def __init__(self, house: House, prices: dict[str, Price | None] = PRICES) -> None:
+    def __init__(
+        self, house: House, prices: dict[str, Price | None] = PRICES, facts: dict[str, dict[str, object]] | None = None
+    ) -> None:
         self.house = house
         self.prices = prices
+        self.facts = facts or {}
 
     def providers(self) -> list[str]:
         return ["a", "b", "c"]
@@ -44,12 +47,19 @@ class Factory:
     def target(self, provider: str, model: str) -> Target | None:
         if provider not in self.house.endpoints:
             return None
-        return self.house.target(f"{provider}.{model}", price=self.prices.get(provider))
+        return self.house.target(f"{provider}.{model}", price=self.prices.get(provider), **self.facts.get(provider, {}))
 
 
-def compiled(house: House, content: JsonObject, prices: dict[str, Price | None] = PRICES) -> Route:
+def compiled(
+    house: House,
+    content: JsonObject,
+    prices: dict[str, Price | None] = PRICES,
+    facts: dict[str, dict[str, object]] | None = None,
+) -> Route:
     document = Artifact(ArtifactRef("route", "r", "1.0.0", ""), content, file="r.yaml", lines={"": 1})
-    return compile_route(document, Factory(house, prices), lambda wanted: tiny() if wanted == MODEL[6:] else None)
+    return compile_route(
+        document, Factory(house, prices, facts), lambda wanted: tiny() if wanted == MODEL[6:] else None
+    )
 
 
 def routed(house: House, strategy: Json, targets: list[Json] | None = None, **more: Json) -> Route:

@@ -84,11 +84,25 @@ class Planner:
         return usual
 
     def _choose(self, asking: Asking, usual: Usual, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
-        record = asking.record
-        if usual.declares:
-            candidates = _able(asking, candidates, record)
-        if usual.window is not None and asking.input_tokens > usual.window:
-            candidates = _fitting(candidates, asking.input_tokens, record)
+        """Those that can take the call; where none that a strategy prefers can, the route's others that can."""
+        record, tokens = asking.record, asking.input_tokens
+        preferred = candidates
+        wanted = frozenset[str]()
+        if usual.declares and asking.chat is not None:  # else the target is the judge of what only its dialect can say
+            wanted = needs(asking.chat)
+            candidates = _able(preferred, wanted, record) or _able(_beside(usual, preferred), wanted, record)
+            if not candidates:
+                raise CannotCarry(f"no target of the route can take {_listed(_missing(usual.candidates, wanted))}")
+        if usual.window is not None and tokens > usual.window:
+            wide = _wide(candidates, tokens, record)
+            candidates = (
+                wide
+                or _wide(_able(_beside(usual, preferred), wanted, record), tokens, record)
+                or (
+                    # an estimate is no reason to refuse: the provider counts exactly
+                    max(candidates, key=lambda candidate: candidate.target.context or 0),
+                )
+            )
         if self._health.troubled and len(candidates) > 1:
             candidates = self._rested(candidates, record)
         return candidates
@@ -142,51 +156,51 @@ def needs(chat: ChatRequest) -> frozenset[str]:
     return ABILITIES.intersection(found)
 
 
-def _able(asking: Asking, candidates: tuple[Candidate, ...], record: CallRecord) -> tuple[Candidate, ...]:
-    """Without the targets whose stated abilities the request goes beyond. Raises CannotCarry where none is left."""
-    chat = asking.chat
-    if chat is None:
-        return candidates  # says things that only its own dialect has: the target is the judge of those
-    wanted = needs(chat)
+def _beside(usual: Usual, preferred: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+    """The route's targets that a strategy left aside, such as those of another class."""
+    if len(preferred) == len(usual.candidates):
+        return ()
+    chosen = {str(candidate.target) for candidate in preferred}
+    why = f"none of those preferred by {usual.route.ref} can take the request"
+    return tuple(Candidate(one.target, why) for one in usual.candidates if str(one.target) not in chosen)
+
+
+def _missing(candidates: tuple[Candidate, ...], wanted: frozenset[str]) -> set[str]:
+    """What is wanted and at least one of these is known to lack."""
+    abilities = [candidate.target.abilities for candidate in candidates]
+    return {name for name in wanted if any(able is not None and name not in able for able in abilities)}
+
+
+def _able(candidates: tuple[Candidate, ...], wanted: frozenset[str], record: CallRecord) -> tuple[Candidate, ...]:
+    """Without the targets whose stated abilities the request goes beyond."""
     kept: list[Candidate] = []
-    missing: set[str] = set()
     for candidate in candidates:
-        target = candidate.target
-        lacks = wanted - target.abilities if target.abilities is not None else frozenset[str]()
+        lacks = _missing((candidate,), wanted)
         if lacks:
-            missing |= lacks
-            record.skipped.append(_skip(target, f"cannot take {_listed(lacks)}"))
+            record.skipped.append(_skip(candidate.target, f"cannot take {_listed(lacks)}"))
         else:
             kept.append(candidate)
-    if not kept:
-        raise CannotCarry(f"no target of the route can take {_listed(missing)}")
     return tuple(kept)
 
 
-def _fitting(candidates: tuple[Candidate, ...], input_tokens: int, record: CallRecord) -> tuple[Candidate, ...]:
-    """Without the targets whose window is too small for the estimate; where it is for all, the largest is kept."""
-    kept = tuple(
-        candidate
-        for candidate in candidates
-        if candidate.target.context is None or candidate.target.context >= input_tokens
-    )
-    if not kept:
-        # an estimate is no reason to refuse: the provider counts exactly
-        kept = (max(candidates, key=lambda candidate: candidate.target.context or 0),)
+def _wide(candidates: tuple[Candidate, ...], input_tokens: int, record: CallRecord) -> tuple[Candidate, ...]:
+    """Without the targets whose window is too small for the estimate."""
+    kept: list[Candidate] = []
     for candidate in candidates:
-        if candidate not in kept:
-            why = (
-                f"its window of {candidate.target.context} tokens is too small for about {input_tokens} tokens of input"
-            )
+        context = candidate.target.context
+        if context is None or context >= input_tokens:
+            kept.append(candidate)
+        else:
+            why = f"its window of {context} tokens is too small for about {input_tokens} tokens of input"
             record.skipped.append(_skip(candidate.target, why))
-    return kept
+    return tuple(kept)
 
 
 def _skip(target: Target, why: str) -> SkipRecord:
     return SkipRecord(target.provider, target.model, why)
 
 
-def _listed(names: frozenset[str] | set[str]) -> str:
+def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names))
 
 
