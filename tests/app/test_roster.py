@@ -10,9 +10,11 @@ import pytest
 
 from headgate.app.config import load_config
 from headgate.app.generation import Generation, last_outcome, tell_outcome
-from headgate.app.roster import ROSTER_FILE, SERVING, WORKERS_MAX, Seat, make_roster, read_roster
+from headgate.app.operations import worker_gauges
+from headgate.app.roster import DRAINING, ROSTER_FILE, SERVING, WORKERS_MAX, Load, Seat, make_roster, read_roster
 from headgate.app.up import check
 from headgate.core.errors import ConfigError
+from headgate.telemetry import Metrics
 from tests.support.world import ManualClock
 
 DIGEST = "ab" * 32
@@ -23,17 +25,36 @@ def test_a_row_is_read_as_it_was_written_and_the_dead_have_none(tmp_path: Path) 
     make_roster(tmp_path)
     assert read_roster(tmp_path) == []
     for slot in (1, WORKERS_MAX):
-        Seat(tmp_path, slot, 7).tell(SERVING, DIGEST, 3, 1 << 40, 9)
+        Seat(tmp_path, slot, 7).tell(SERVING, DIGEST, Load(3, 1 << 40, 4096, 5), 9)
     first, last = read_roster(tmp_path)
     assert (first.slot, first.pid, first.state, first.digest) == (1, os.getpid(), "serving", DIGEST)
     assert (first.started_ns, first.told_ns, first.in_flight, first.connections) == (7, 9, 3, 0xFFFFFFFF)
+    assert (first.unsynced_bytes, first.pending_lost) == (4096, 5)
     assert last.slot == WORKERS_MAX
     child = os.fork()
     if not child:
-        Seat(tmp_path, 2, 7).tell(SERVING, DIGEST, 0, 0, 9)
+        Seat(tmp_path, 2, 7).tell(SERVING, DIGEST, Load(0, 0, 0, 0), 9)
         os._exit(0)
     os.waitpid(child, 0)
     assert [line.slot for line in read_roster(tmp_path)] == [1, WORKERS_MAX]
+
+
+def test_workers_are_told_as_metrics(tmp_path: Path) -> None:
+    make_roster(tmp_path)
+    Seat(tmp_path, 1, 1_500_000_000).tell(SERVING, DIGEST, Load(3, 4, 4096, 0), 9)
+    Seat(tmp_path, 3, 2_000_000_000).tell(DRAINING, DIGEST, Load(1, 1, 0, 7), 9)
+    text = Metrics(lambda: worker_gauges(tmp_path)).render()
+    for line in (
+        'headgate_workers{state="serving"} 1',
+        'headgate_workers{state="draining"} 1',
+        'headgate_worker_start_time_seconds{worker="1"} 1.5',
+        'headgate_worker_calls_in_flight{worker="1"} 3',
+        'headgate_worker_connections{worker="1"} 4',
+        "# TYPE headgate_journal_unsynced_bytes gauge",
+        'headgate_journal_unsynced_bytes{worker="1"} 4096',
+        'headgate_journal_untold_lost{worker="3"} 7',
+    ):
+        assert line in text.splitlines()
 
 
 def test_a_newer_roster_is_refused(tmp_path: Path) -> None:

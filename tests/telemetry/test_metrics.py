@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headgate.core.record import AttemptRecord, VerdictRecord
-from headgate.telemetry import JournalState, Metrics
+from headgate.telemetry import Gauge, JournalState, Metrics
 from headgate.telemetry.metrics import BOUNDS_S, LABEL_CHARS_MAX, SERIES_MAX
 from tests.telemetry.builders import record, refused
 
@@ -97,9 +97,16 @@ def test_series_are_bounded_and_nothing_goes_uncounted() -> None:
 
 
 def test_the_journal_is_told() -> None:
-    samples = parse(Metrics().render(JournalState(3, 1.5, 10, 2, 1, "database is locked"), 512))
+    samples = parse(Metrics().render(JournalState(3, 1.5, 10, 2, 1, "database is locked")))
     assert samples["headgate_journal_segments"] == 3
     assert samples["headgate_journal_behind_seconds"] == 1.5
     assert samples["headgate_journal_lost_total"] == 2
     assert samples["headgate_journal_trouble"] == 1
-    assert samples["headgate_journal_unsynced_bytes"] == 512
+
+
+def test_what_is_so_now_is_asked_at_every_scrape() -> None:
+    values = [((word,), 1.0) for word in ("one", 'a"b')]
+    metrics = Metrics(lambda: [Gauge("headgate_things", "Things.", ("kind",), values)])
+    assert 'headgate_things{kind="a\\"b"} 1' in metrics.render()
+    values[0] = (("one",), 2.5)
+    assert 'headgate_things{kind="one"} 2.5' in metrics.render()

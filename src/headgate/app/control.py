@@ -77,7 +77,7 @@ class Control:
         self.calls = SqliteCalls(state / CALLS_FOLDER, fold)
         self.desk = KeyDesk(self.keys, state, load_pepper(state, entropy), clock, entropy, self.calls)
         self.limits = LimitDesk(self.keys, self.desk, SharedLedger.look(state, clock), clock)
-        self.metrics = Metrics()
+        self.metrics = Metrics(lambda: operations.worker_gauges(state))
         self.events = SqliteEvents(state / CALLS_FOLDER)
         self.webhook = None if config.webhook is None else Webhook(config.webhook, HttpTransport(clock), clock)
         listeners = [self.metrics.count_events, *([] if self.webhook is None else [self.webhook.offer])]

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import select
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from headgate.app.generation import Fault, last_outcome
-from headgate.app.roster import WorkerLine, read_roster
+from headgate.app.roster import DRAINING, SERVING, WorkerLine, read_roster
 from headgate.core.errors import StoreUnavailable
 from headgate.core.handlers import Ask, Handler
 from headgate.core.ports import Clock
+from headgate.telemetry import Gauge
 
 RELOAD_S = 60.0  # for the supervisor to read and check it all
 SWAP_S = 10.0  # for every worker to be on it
@@ -67,6 +69,33 @@ def handlers(state: Path, supervisor: int, clock: Clock) -> list[Handler]:
         Handler("GET", "/api/workers", "Every process that serves calls", workers, Workers),
         Handler("POST", "/api/reload", "Read the configuration again", reload, Reloaded),
     ]
+
+
+def worker_gauges(state: Path) -> list[Gauge]:
+    """The workers as numbers for `/metrics`, at most a second old. Raises what `read_roster` raises."""
+    lines = read_roster(state)
+
+    def each(name: str, help: str, value: Callable[[WorkerLine], float]) -> Gauge:
+        return Gauge(name, help, ("worker",), [((str(line.slot),), value(line)) for line in lines])
+
+    states = [line.state for line in lines]
+    return [
+        Gauge(
+            "headgate_workers", "Processes that serve calls.", ("state",),
+            [((word,), states.count(word)) for word in (SERVING, DRAINING)],
+        ),
+        each(
+            "headgate_worker_start_time_seconds", "When the worker in this slot began; changes where it was replaced.",
+            lambda line: line.started_ns / 1e9,
+        ),
+        each("headgate_worker_calls_in_flight", "Calls under way.", lambda line: line.in_flight),
+        each("headgate_worker_connections", "Connections of clients.", lambda line: line.connections),
+        each("headgate_journal_unsynced_bytes", "What a power cut would cost now.", lambda line: line.unsynced_bytes),
+        each(
+            "headgate_journal_untold_lost", "Records that could not be kept, and no room yet to tell of them.",
+            lambda line: line.pending_lost,
+        ),
+    ]  # fmt: skip
 
 
 def _pause(clock: Clock, began_ns: int, most_s: float, what: str) -> None:

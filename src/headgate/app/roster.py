@@ -10,6 +10,7 @@ import mmap
 import os
 import struct
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,13 +22,23 @@ FORMAT_VERSION = 1
 STARTING, SERVING, DRAINING = "starting", "serving", "draining"
 _MAGIC = b"HEADGWKR"
 _HEADER = struct.Struct("<8sII48x")
-_ROW = struct.Struct("<IIqqIIQ64s24x")
+_ROW = struct.Struct("<IIqqIIQ64sQ16x")
 _STATES = ("", STARTING, SERVING, DRAINING)
 
 
+class Load(NamedTuple):
+    """What a worker has to do: calls under way, clients' connections, bytes of its journal that a power cut would cost
+    now, records that it could not keep and has not told of yet, for want of room."""
+
+    in_flight: int
+    connections: int
+    unsynced_bytes: int
+    pending_lost: int
+
+
 class WorkerLine(msgspec.Struct, frozen=True):
-    """One worker. `slot` counts from 1; times are wall ns. `digest` names the configuration that new calls get;
-    `in_flight` are calls under way, `connections` those of clients."""
+    """One worker. `slot` counts from 1; times are wall ns. `digest` names the configuration that new calls get; the
+    rest is its `Load` as of `told_ns`."""
 
     slot: int
     pid: int
@@ -37,6 +48,8 @@ class WorkerLine(msgspec.Struct, frozen=True):
     digest: str
     in_flight: int
     connections: int
+    unsynced_bytes: int
+    pending_lost: int
 
 
 class Seat:
@@ -47,11 +60,12 @@ class Seat:
         self.slot = slot
         self._started_ns = started_ns
 
-    def tell(self, state: str, digest: str, in_flight: int, connections: int, now_ns: int) -> None:
+    def tell(self, state: str, digest: str, load: Load, now_ns: int) -> None:
         """How the worker is now."""
         _ROW.pack_into(
             self._file, _at(self.slot), os.getpid(), _STATES.index(state), self._started_ns, now_ns,
-            min(in_flight, 0xFFFFFFFF), min(connections, 0xFFFFFFFF), 0, digest.encode(),
+            min(load.in_flight, 0xFFFFFFFF), min(load.connections, 0xFFFFFFFF), load.unsynced_bytes, digest.encode(),
+            load.pending_lost,
         )  # fmt: skip
 
 
@@ -68,11 +82,12 @@ def read_roster(state: Path) -> list[WorkerLine]:
     file = _map(state / ROSTER_FILE)
     lines: list[WorkerLine] = []
     for slot in range(1, WORKERS_MAX + 1):
-        row: tuple[int, int, int, int, int, int, int, bytes] = _ROW.unpack_from(file, _at(slot))
-        pid, word, started_ns, told_ns, in_flight, connections, _, digest = row
+        row: tuple[int, int, int, int, int, int, int, bytes, int] = _ROW.unpack_from(file, _at(slot))
+        pid, word, started_ns, told_ns, in_flight, connections, unsynced, digest, lost = row
         if pid and word < len(_STATES) and _lives(pid):
             name = digest.rstrip(b"\0").decode("ascii", "replace")
-            lines.append(WorkerLine(slot, pid, _STATES[word], started_ns, told_ns, name, in_flight, connections))
+            load = Load(in_flight, connections, unsynced, lost)
+            lines.append(WorkerLine(slot, pid, _STATES[word], started_ns, told_ns, name, *load))
     file.close()
     return lines
 

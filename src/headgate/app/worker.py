@@ -16,7 +16,7 @@ from headgate.app.children import Lifeline, Report
 from headgate.app.config import Config
 from headgate.app.gate import wire_gate
 from headgate.app.generation import Generation
-from headgate.app.roster import DRAINING, SERVING, Seat
+from headgate.app.roster import DRAINING, SERVING, Load, Seat
 from headgate.app.snapshot import compile_snapshot
 from headgate.core.errors import ConfigError
 from headgate.core.ids import CallIds
@@ -127,8 +127,9 @@ class _Telling:
     def tell(self) -> None:
         """How the worker is now."""
         worker = self._worker
-        connections, in_flight = worker.server.connections, worker.journal.in_flight
-        self._seat.tell(self.state, worker.snapshot.digest, in_flight, connections, self._clock.now_ns())
+        journal = worker.journal
+        load = Load(journal.in_flight, worker.server.connections, journal.unsynced_bytes, journal.pending_lost)
+        self._seat.tell(self.state, worker.snapshot.digest, load, self._clock.now_ns())
 
     def _tick(self) -> None:
         self.tell()

@@ -5,7 +5,7 @@ from headgate.telemetry.explain import explain
 from headgate.telemetry.handlers import event_handlers, handlers
 from headgate.telemetry.journal import JournalSettings, LocalJournal, lock_alive
 from headgate.telemetry.keeper import JournalState, Keeper
-from headgate.telemetry.metrics import Metrics
+from headgate.telemetry.metrics import Gauge, Metrics
 from headgate.telemetry.ports import BatchListener, CallQueries, CallStore, CallWriter, Listener
 from headgate.telemetry.queries import CallDetail, CallLine, CallLines, ProviderLine, Queries
 from headgate.telemetry.rollups import fold, percentile
@@ -26,6 +26,7 @@ __all__ = [
     "EventLine",
     "EventListener",
     "EventLog",
+    "Gauge",
     "JournalSettings",
     "JournalState",
     "Keeper",

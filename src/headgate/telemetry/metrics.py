@@ -1,7 +1,8 @@
 """Prometheus metrics of finished calls, in the text exposition format 0.0.4.
 
-Lives in the control process and is fed by the keeper, so that one scrape covers every worker. Counters start at zero
-with the process. Labels are bounded: past SERIES_MAX label sets of a metric, new ones count under `other`.
+Lives in the control process and is fed by the keeper, so that one scrape covers every worker; what is so at the moment
+of the scrape comes from `gauges`. Counters start at zero with the process. Labels are bounded: past SERIES_MAX label
+sets of a metric, new ones count under `other`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter as Tally
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import NamedTuple
 
 from headgate.core.events import StoredEvent
 from headgate.core.record import AttemptRecord, CallBrief
@@ -85,10 +87,26 @@ class Histogram:
             yield f"{self.name}_count{_braces(self.labels, key)} {total}"
 
 
+class Gauge(NamedTuple):
+    """A number as it is now, per set of labels."""
+
+    name: str
+    help: str
+    labels: Sequence[str]
+    values: Sequence[tuple[tuple[str, ...], float]]
+
+    def lines(self) -> Iterable[str]:
+        """Its exposition."""
+        yield from _head(self.name, self.help, "gauge")
+        for key, value in self.values:
+            yield f"{self.name}{_braces(self.labels, key)} {_number(value)}"
+
+
 class Metrics:
     """Everything that is counted. Hand `count` to the keeper as a listener; `render` answers a scrape."""
 
-    def __init__(self) -> None:
+    def __init__(self, gauges: Callable[[], Iterable[Gauge]] | None = None) -> None:
+        self._gauges = gauges
         call = ("app", "provider", "model", "outcome")
         target = ("provider", "model")
         self._calls = Counter("headgate_calls_total", "Finished calls.", call)
@@ -131,7 +149,7 @@ class Metrics:
         for stored in events:
             self._events.add((stored.event.kind, stored.event.severity))
 
-    def render(self, journal: JournalState | None = None, unsynced_bytes: int | None = None) -> str:
+    def render(self, journal: JournalState | None = None) -> str:
         """The exposition, with the state of the journal where it is given."""
         lines: list[str] = []
         for metric in (
@@ -141,9 +159,8 @@ class Metrics:
             lines.extend(metric.lines())
         if journal is not None:
             lines.extend(_journal(journal))
-        if unsynced_bytes is not None:
-            lines.extend(_head("headgate_journal_unsynced_bytes", "What a power cut would cost now.", "gauge"))
-            lines.append(f"headgate_journal_unsynced_bytes {unsynced_bytes}")
+        for gauge in () if self._gauges is None else self._gauges():
+            lines.extend(gauge.lines())
         return "\n".join(lines) + "\n"
 
     def _count_calls(self, whom: tuple[str, ...], records: list[CallBrief]) -> None:
