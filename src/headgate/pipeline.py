@@ -54,8 +54,12 @@ class Telemetry(Protocol):
 class Admission(Protocol):
     """Owns keys, limits and budgets."""
 
+    def identify(self, call: Call) -> Admitted:
+        """Who asks, for what is no call to a model. Raises Unauthenticated, LimitExceeded."""
+        ...
+
     def admit(self, call: Call) -> Admitted:
-        """Raises Unauthenticated, LimitExceeded."""
+        """Raises Unauthenticated, LimitExceeded, Overloaded."""
         ...
 
     def reserve(self, planned: Planned) -> AbstractContextManager[Funded]:

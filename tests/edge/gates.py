@@ -79,6 +79,9 @@ class Script:
     def seal(self) -> None:
         self.events.append("sealed")
 
+    def identify(self, call: Call) -> Admitted:
+        return self.admit(call)
+
     def admit(self, call: Call) -> Admitted:
         if call.credential != KEY:
             raise Unauthenticated("no such key")

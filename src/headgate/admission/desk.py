@@ -17,6 +17,7 @@ from headgate.admission.files import PublishedKey, PublishedScope, write_keys
 from headgate.admission.keys import KeyRing, Peppered, mint_key, mint_key_id, shown_part
 from headgate.admission.periods import BUDGET_PERIODS
 from headgate.admission.ports import KeyStore, SpendSource
+from headgate.admission.shedding import CRITICALITIES, DEFAULT
 from headgate.admission.spending import Spending
 from headgate.core.errors import InvalidRequest, NotFound
 from headgate.core.keys import EVERY_TENANT, Limits, ScopeLimits, Spend, StoredKey
@@ -47,6 +48,7 @@ class NewKey(msgspec.Struct, frozen=True):
     budget_period: str = "month"
     team: str | None = None
     unpriced: str = "deny"
+    criticality: str = DEFAULT
 
 
 class Created(NamedTuple):
@@ -124,6 +126,7 @@ class KeyDesk:
             concurrency=new.concurrency,
             team=new.team,
             unpriced=new.unpriced,
+            criticality=new.criticality,
         )
         stored = StoredKey(info, self._peppered.digest(secret), shown_part(secret), now_ns, by)
         with self._lock:
@@ -201,6 +204,8 @@ def _check(new: NewKey, now_ns: int) -> None:
             raise InvalidRequest("a team's name holds no `/`", param="team")
     if new.admin and (new.tenant != DEFAULT_TENANT or new.team is not None):
         raise InvalidRequest("an admin key is for every tenant: leave `tenant` and `team` out", param="tenant")
+    if new.criticality not in CRITICALITIES:
+        raise InvalidRequest(f"`criticality` is one of {', '.join(CRITICALITIES)}", param="criticality")
     if new.tenant == EVERY_TENANT:
         raise InvalidRequest(f"`{EVERY_TENANT}` is no tenant", param="tenant")
     check_limits(

@@ -29,6 +29,7 @@ class KeyRequest(msgspec.Struct, forbid_unknown_fields=True):
     budget_period: str = "month"
     team: str | None = None
     unpriced: str = "deny"
+    criticality: str = "default"
 
 
 class KeyView(msgspec.Struct):
@@ -52,6 +53,7 @@ class KeyView(msgspec.Struct):
     spent_usd: float | None
     team: str | None = None
     unpriced: str = "deny"
+    criticality: str = "default"
 
 
 class KeyList(msgspec.Struct):
@@ -110,7 +112,7 @@ def _new(body: KeyRequest, scope: str) -> NewKey:
     return NewKey(
         name=body.name, tenant=body.tenant, admin=body.admin, models=body.models, expires_ns=expires_ns, rpm=body.rpm,
         tpm=body.tpm, concurrency=body.concurrency, budget_usd=body.budget_usd, budget_period=body.budget_period,
-        team=body.team, unpriced=body.unpriced,
+        team=body.team, unpriced=body.unpriced, criticality=body.criticality,
     )  # fmt: skip
 
 
@@ -125,6 +127,7 @@ def desk_view(line: KeyLine, now_ns: int) -> KeyView:
         models=sorted(info.models), rpm=info.rpm, tpm=info.tpm, concurrency=info.concurrency,
         budget_usd=info.budget_usd, budget_period=info.budget_period,
         spent_usd=None if line.spend is None else line.spend.usd, team=info.team, unpriced=info.unpriced,
+        criticality=info.criticality,
     )  # fmt: skip
 
 

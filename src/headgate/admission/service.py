@@ -14,6 +14,7 @@ from headgate.admission.ledger import SharedLedger
 from headgate.admission.notices import event_of
 from headgate.admission.ports import Ledger
 from headgate.admission.scopes import Scopes
+from headgate.admission.shedding import HEADER, IN_FLIGHT_MAX, Shedder, lowered
 from headgate.admission.worst import worst_case, worst_usd
 from headgate.core.errors import Forbidden, HeadgateError, Overloaded, Unauthenticated
 from headgate.core.ports import Clock, EventSink, TimerHandle
@@ -31,12 +32,23 @@ log = logging.getLogger(__name__)
 class Admission:
     """Keys, limits and budgets of one worker. Every call to it happens on the event loop's thread."""
 
-    __slots__ = ("_clock", "_events", "_held", "_ledger", "_polling", "_polls", "_ring", "_scopes", "_source")
+    __slots__ = (
+        "_clock", "_entered", "_events", "_held", "_ledger", "_polling", "_polls", "_ring", "_scopes", "_source",
+        "shedder",
+    )  # fmt: skip
 
     def __init__(
-        self, source: KeySource, clock: Clock, ledger: Ledger | None = None, events: EventSink | None = None
+        self,
+        source: KeySource,
+        clock: Clock,
+        ledger: Ledger | None = None,
+        events: EventSink | None = None,
+        in_flight: int = IN_FLIGHT_MAX,
     ) -> None:
-        """Without a `ledger` that others share, what is used is known to this process alone."""
+        """Without a `ledger` that others share, what is used is known to this process alone. `in_flight`: how many
+        calls it serves at once."""
+        self.shedder = Shedder(clock, in_flight)
+        self._entered: dict[str, str] = {}  # calls in flight, with their tenants
         self._source = source
         self._clock = clock
         self._ledger: Ledger = SharedLedger.alone(clock) if ledger is None else ledger
@@ -52,8 +64,16 @@ class Admission:
     def admit(self, call: Call) -> Admitted:
         """Raises Unauthenticated, LimitExceeded, BudgetExceeded, Overloaded.
 
-        The record knows key and tenant from here on.
+        The record knows key and tenant from here on; the call is in flight until `correct` is told of it.
         """
+        admitted = self.identify(call)
+        info = admitted.key
+        self.shedder.enter(info.tenant, lowered(info.criticality, call.header(HEADER)))
+        self._entered[call.id] = info.tenant
+        return admitted
+
+    def identify(self, call: Call) -> Admitted:
+        """Who asks, within its limits. Raises Unauthenticated, LimitExceeded, BudgetExceeded, Overloaded."""
         info = self._find(call)
         record = call.record
         record.key_id = info.id
@@ -107,6 +127,9 @@ class Admission:
 
     def correct(self, record: CallRecord) -> None:
         """Charge a call by its record, now that it is complete. Harmless for any other record."""
+        tenant = self._entered.pop(record.id, None)
+        if tenant is not None:
+            self.shedder.leave(tenant)
         reservation = self._held.pop(record.id, None)
         if reservation is not None:
             reservation.settle(record)
@@ -162,6 +185,7 @@ class Admission:
 
     def stop(self) -> None:
         """End `watch`."""
+        self.shedder.stop()
         if self._polling is not None:
             self._polling.cancel()
             self._polling = None

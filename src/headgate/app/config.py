@@ -29,6 +29,7 @@ SECRET_BYTES_MAX = 16 * 1024
 PORT_MAX = 65_535
 RETENTION_DAYS_MAX = 3650
 WORKERS_MAX = 64
+IN_FLIGHT_MOST = 100_000
 VENDOR_KEYS = {
     "openai": "OPENAI_API_KEY",
     "anthropic": "ANTHROPIC_API_KEY",
@@ -115,6 +116,7 @@ class Source(msgspec.Struct, forbid_unknown_fields=True):
     ca_file: str | None = None
     continue_with: list[str] = []
     workers: int = 1
+    max_in_flight: int | None = None
     events: EventsSource = EventsSource()
     providers: dict[str, ProviderSource] = {}
 
@@ -201,6 +203,9 @@ def _checked(artifact: Artifact, base: Path, environment: Mapping[str, str]) -> 
         raise artifact.fault("providers", "there is no provider", "providers: {openai: {type: openai, key_env: ...}}")
     if not 1 <= source.retention_days <= RETENTION_DAYS_MAX:
         raise artifact.fault("retention_days", "records are kept for a day at least", f"1 to {RETENTION_DAYS_MAX}")
+    if source.max_in_flight is not None and not 1 <= source.max_in_flight <= IN_FLIGHT_MOST:
+        wrong = f"{source.max_in_flight} calls in flight"
+        raise artifact.fault("max_in_flight", wrong, f"1 to {IN_FLIGHT_MOST}, in each worker")
     if not 1 <= source.workers <= WORKERS_MAX:
         raise artifact.fault("workers", f"{source.workers} workers", f"1 to {WORKERS_MAX}")
     ca_file = None if source.ca_file is None else base / source.ca_file

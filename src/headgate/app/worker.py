@@ -27,11 +27,14 @@ from headgate.edge import DataPlane
 from headgate.telemetry import EventLog, JournalSettings, LocalJournal
 from headgate.wire.client import HttpTransport
 from headgate.wire.clock import SystemClock, SystemEntropy
+from headgate.wire.context import descriptors
 from headgate.wire.limits import ServerLimits
 from headgate.wire.server import HttpServer
 
 DRAIN_S = 30.0
 TELL_S = 1.0
+IN_FLIGHT_MAX = 8192
+_SPARE_DESCRIPTORS = 64
 LOOK_S = 3600.0
 _ACCEPTS_SHARED = 1  # at once, where workers share the socket: one must not take what all could serve
 JOURNAL_FOLDER = "journal"
@@ -55,7 +58,9 @@ class Worker:
         )
         events = EventLog(self.journal, clock)
         ledger = SharedLedger.open(state, clock, sole=config.workers == 1)
-        self.admission = Admission(KeySource(state, load_pepper(state, entropy)), clock, ledger, events)
+        self.admission = Admission(
+            KeySource(state, load_pepper(state, entropy)), clock, ledger, events, most_in_flight(config)
+        )
         self.transport = HttpTransport(clock, ca_file=None if config.ca_file is None else str(config.ca_file))
         gate = wire_gate(self.admission, self.journal, self.transport, clock, entropy, events)
         self.plane = DataPlane(gate, lambda: self.snapshot, CallIds(clock, entropy), clock, DIALECTS, self._not_ready)
@@ -63,6 +68,7 @@ class Worker:
             self.plane, ServerLimits(accepts=_ACCEPTS_SHARED if config.workers > 1 else ServerLimits().accepts), clock
         )
         self.admission.watch()
+        self.admission.shedder.watch()
 
     def _not_ready(self) -> str | None:
         """Why no more calls are wanted, for `/readyz`."""
@@ -86,6 +92,13 @@ class Worker:
         self._background.shutdown()
         self.journal.close()
         self.admission.close()
+
+
+def most_in_flight(config: Config) -> int:
+    """How many calls a worker serves at once: as configured, else as far as descriptors go, two of them a call."""
+    if config.source.max_in_flight is not None:
+        return config.source.max_in_flight
+    return max(min(IN_FLIGHT_MAX, descriptors() // 2 - _SPARE_DESCRIPTORS), 1)
 
 
 def run_worker(generation: Generation, sock: socket.socket, lifeline: Lifeline, slot: int) -> None:

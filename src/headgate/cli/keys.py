@@ -46,6 +46,10 @@ def _create(verbs: Commands) -> None:
     making.add_argument(
         "--unpriced", choices=("deny", "allow"), default="deny", help="calls of unknown price under the budget"
     )
+    making.add_argument(
+        "--criticality", choices=("critical", "default", "sheddable"), default="default",
+        help="which calls are turned away first where there are too many",
+    )  # fmt: skip
     making.set_defaults(run=create)
     _finish(making)
 
@@ -70,6 +74,7 @@ def create(options: argparse.Namespace) -> int:
         "budget_period",
         "team",
         "unpriced",
+        "criticality",
     )
     made = Client.of(options).post("/api/keys", {name: getattr(options, name) for name in fields})
     if options.json:

@@ -57,7 +57,8 @@ class KeyInfo(msgspec.Struct, frozen=True):
 
     `rpm` and `tpm` are requests and tokens per minute, `concurrency` calls at once. `budget_usd` holds for one
     `budget_period`: day, month (both UTC calendar) or total; `unpriced` says whether calls whose price is not known may
-    be made under it (allow) or not (deny). `team` is a team of the tenant.
+    be made under it (allow) or not (deny). `team` is a team of the tenant. `criticality`: critical, default or
+    sheddable, which are turned away first where there are too many.
     """
 
     id: str
@@ -74,6 +75,7 @@ class KeyInfo(msgspec.Struct, frozen=True):
     concurrency: int | None = None
     team: str | None = None
     unpriced: str = "deny"
+    criticality: str = "default"
 
 
 class Admitted(msgspec.Struct, frozen=True, gc=False):

@@ -103,7 +103,7 @@ class DataPlane:
         call = self._made(request, surface)
         try:
             call.credential = credential(call.headers, call.query)
-            key = self._gate.admission.admit(call).key
+            key = self._gate.admission.identify(call).key
             body = models_body(call.snapshot, key, surface.dialect, listing.wanted)
         except HeadgateError as error:
             send_failure(exchange, surface, self._dialects[surface.dialect], error, call.record)

@@ -52,6 +52,7 @@ API_KEYS = sa.Table(
     sa.Column("models", sa.Text, nullable=False),
     sa.Column("team", sa.Text),
     sa.Column("unpriced", sa.Text, nullable=False),
+    sa.Column("criticality", sa.Text, nullable=False),
 )
 
 SCOPE_LIMITS = sa.Table(
@@ -189,6 +190,7 @@ def _row(key: StoredKey) -> dict[str, object]:
         "models": msgspec.json.encode(sorted(info.models)).decode(),
         "team": info.team,
         "unpriced": info.unpriced,
+        "criticality": info.criticality,
     }
 
 
@@ -210,6 +212,7 @@ def _key(row: sa.RowMapping) -> StoredKey:
             "concurrency": row["concurrency"],
             "team": row["team"],
             "unpriced": row["unpriced"],
+            "criticality": row["criticality"],
         },
         KeyInfo,
     )
