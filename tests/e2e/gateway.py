@@ -209,8 +209,8 @@ class Gateway:
     key: str = ""
     process: Process = field(init=False)
 
-    def start(self) -> Gateway:
-        """Starts, or starts again on the same state."""
+    def launch(self) -> None:
+        """Starts, or starts again on the same state, and waits for nothing."""
         workspace = self.folder / "workspace"
         workspace.mkdir(parents=True, exist_ok=True)
         (workspace / "all.yaml").write_text(yaml.safe_dump_all(list(self.documents)))
@@ -218,6 +218,10 @@ class Gateway:
         (self.folder / "headgate.yaml").write_text(yaml.safe_dump(config))
         environment = {**os.environ, "E2E_PROVIDER_KEY": PROVIDER_KEY}
         self.process = Process([*HEADGATE, "up", "--config", "headgate.yaml"], self.folder, "gateway", environment)
+
+    def start(self) -> Gateway:
+        """Starts, or starts again on the same state, and waits until calls are taken."""
+        self.launch()
         self.process.await_ready(lambda: "Ctrl-C stops." in self.process.said())
         said = dict(
             line.split(None, 1) for line in self.process.said().splitlines() if line.startswith("  ") and "://" in line

@@ -7,17 +7,15 @@ import http.client
 import json
 import os
 import signal
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from tests.e2e.gateway import CALL_S, Gateway, Vendors, fetch, until
+from tests.e2e.load import Load, check, settled
 from tests.e2e.workspace import documents, providers
 
-CALLERS = 8
 ENOUGH = 60
 
 
@@ -28,75 +26,6 @@ def own(vendors: Vendors, slow_vendors: Vendors, tmp_path_factory: pytest.TempPa
     made = Gateway(tmp_path_factory.mktemp("killed"), config, documents()).start()
     yield made
     made.process.kill()
-
-
-@dataclass
-class Load:
-    """Callers that ask one call after the other, half of them streamed, and note the ids of those that got all."""
-
-    gateway: Gateway
-    whole: list[str] = field(default_factory=list)
-    begun: set[str] = field(default_factory=set)
-    stop: threading.Event = field(default_factory=threading.Event)
-    threads: list[threading.Thread] = field(default_factory=list)
-
-    def start(self) -> None:
-        """Starts the callers."""
-        for number in range(CALLERS):
-            self.threads.append(threading.Thread(target=self._calls, args=(number,), daemon=True))
-            self.threads[-1].start()
-
-    def end(self) -> None:
-        """Stops the callers and waits for them."""
-        self.stop.set()
-        for thread in self.threads:
-            thread.join(CALL_S)
-            assert not thread.is_alive()
-
-    def _calls(self, number: int) -> None:
-        stream = bool(number % 2)
-        while not self.stop.is_set():
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                self._call(stream)
-
-    def _call(self, stream: bool) -> None:
-        host = self.gateway.url.removeprefix("http://")
-        connection = http.client.HTTPConnection(host, timeout=CALL_S)
-        try:
-            said = [{"role": "user", "content": "[[long 8]]"}]
-            body = json.dumps({"model": "slow-openai", "messages": said, "stream": stream})
-            headers = {"authorization": f"Bearer {self.gateway.key}", "content-type": "application/json"}
-            connection.request("POST", "/v1/chat/completions", body, headers)
-            answer = connection.getresponse()
-            call_id = answer.headers["x-headgate-call-id"]
-            self.begun.add(call_id)
-            data = answer.read()
-            assert answer.status == 200
-            assert data.endswith(b"[DONE]\n\n" if stream else b"}")
-            self.whole.append(call_id)
-        finally:
-            connection.close()
-
-
-def settled(gateway: Gateway, load: Load) -> dict[str, str]:
-    """Outcomes by id, once nothing is in flight and every call that a client has in whole is there."""
-
-    def done() -> dict[str, str] | None:
-        calls = gateway.calls()
-        found = {call["id"]: call["outcome"] for call in calls}
-        assert len(found) == len(calls), "a call is on record twice"
-        if "in_flight" in found.values() or not set(load.whole) <= set(found):
-            return None
-        return found
-
-    return until(done, 20, "every call that a client has in whole is on record, and none in flight")
-
-
-def check(outcomes: dict[str, str], load: Load) -> None:
-    assert {outcomes[call] for call in load.whole} == {"ok"}
-    assert set(outcomes.values()) <= {"ok", "aborted", "cancelled"}
-    # a call whose status went out had begun, and is known
-    assert load.begun <= set(outcomes)
 
 
 def test_a_killed_worker_is_replaced_and_no_finished_call_is_lost(own: Gateway) -> None:
@@ -199,7 +128,7 @@ def test_a_stop_under_load_loses_nothing(own: Gateway) -> None:
     load = Load(own)
     load.start()
     until(lambda: len(load.whole) >= ENOUGH, CALL_S, "enough calls under way")
-    own.process.popen.send_signal(signal.SIGHUP)
+    own.process.popen.send_signal(signal.SIGTERM)
     assert own.process.popen.wait(CALL_S) == 0
     load.end()
     own.start()
