@@ -59,7 +59,7 @@ def test_a_refused_call_is_told_by_its_status() -> None:
     exchange = ClientExchange(ManualClock())
     exchange.send(503, HEADERS, b"{}")
     assert seen(exchange) == "HTTP 503"
-    assert seen(ClientExchange(ManualClock())) == "HTTP None"
+    assert seen(ClientExchange(ManualClock())) == "no answer"
 
 
 def test_a_failure_on_record_as_a_success_is_told_apart() -> None:
