@@ -84,3 +84,11 @@ def test_targets_are_bounded() -> None:
     for at in range(TARGETS_MAX + 5):
         paces.of(Target("a", str(at), None))  # type: ignore[arg-type]
     assert len(paces._of) == TARGETS_MAX
+
+
+def test_what_is_fast_enough_is_never_slow() -> None:
+    paces = Paces()
+    for _ in range(100):
+        paces.answered(LUNA, 1000, 2000, 136, 5)
+    assert not paces.answered(LUNA, 900_000, 990_000, 136, 6)
+    assert not paces.dawdles(LUNA, 900_000, 990_000, 1)

@@ -14,6 +14,7 @@ LEARNED_MIN = 20  # good answers; with fewer nothing is known
 FADE_AT = 1024  # so many notes halve all counts
 TOKENS_FLOOR = 64  # what an answer takes beside its tokens, in tokens: short ones are not slow ones
 SUCCESS_SPAN = 50  # answers: how far back the share of good ones looks
+SLOW_MIN_US = 1_000_000  # what takes less is not slow, whatever is usual
 SLOW_FACTOR = 3.0  # slower than this many times the 99th percentile is slow
 SOFT_FACTOR = 2.0  # waiting for longer than this many times the 99.9th percentile is worth a question
 SOFT_MIN_S = 2.0
@@ -112,7 +113,7 @@ class Paces:
         pace.success += (1.0 - pace.success) / SUCCESS_SPAN
         if tokens is not None:
             each_us = took_us // (tokens + TOKENS_FLOOR)
-            if _over(pace.each, each_us):
+            if took_us > SLOW_MIN_US and _over(pace.each, each_us):
                 return True
             pace.each.note(each_us)
         if first_us is None:
@@ -137,6 +138,8 @@ class Paces:
 
     def dawdles(self, target: Target, first_us: int | None, took_us: int, tokens: int | None) -> bool:
         """Whether such an answer is slow for this target; False where too little is known. It teaches nothing."""
+        if took_us <= SLOW_MIN_US:
+            return False
         pace = self.of(target)
         if first_us is not None and pace.first.total >= LEARNED_MIN:
             return _over(pace.first, first_us)
