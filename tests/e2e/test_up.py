@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
+import signal
 import socket
+import subprocess
+import termios
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,10 @@ import pytest
 from tests.e2e.gateway import HEADGATE, Gateway, Process, cli, fetch, until
 
 VENDOR_KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY")
+ALONE = (
+    "listen: 127.0.0.1:0\nmanagement: 127.0.0.1:0\nstate: state\n"
+    "providers:\n  own: {type: openai_compatible, base_url: 'https://x.example/v1'}\n"
+)
 
 
 def bare() -> dict[str, str]:
@@ -108,6 +116,40 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert str(port) in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_newer_versions_folder_is_refused_before_anything_is_touched(tmp_path: Path) -> None:
+    (tmp_path / "headgate.yaml").write_text(ALONE)
+    layout = tmp_path / "state" / "format.json"
+    layout.parent.mkdir()
+    layout.write_text('{"format": 99, "version": "9.9.9"}')
+    done = cli("up", cwd=tmp_path)
+    assert done.returncode == 2
+    assert str(layout) in done.stderr
+    assert "written by Headgate 9.9.9" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(layout.parent.iterdir()) == [layout]
+
+
+def test_a_terminal_that_closes_ends_what_was_started_in_it(tmp_path: Path) -> None:
+    (tmp_path / "headgate.yaml").write_text(ALONE)
+    terminal, line = os.openpty()
+    log = tmp_path / "up.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [*HEADGATE, "up"], cwd=tmp_path, stdin=line, stdout=out, stderr=out, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )  # fmt: skip
+    try:
+        os.close(line)
+        until(lambda: "Ctrl-C stops." in log.read_text(), 30, "it runs")
+        process.send_signal(signal.SIGHUP)
+        until(lambda: "reload: configuration" in log.read_text(), 10, "asked for by SIGHUP, the files are read again")
+        os.close(terminal)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_metrics_and_the_description_of_the_api(gateway: Gateway) -> None:
