@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import headgate
+from headgate.cli.drill_evidence import commit
 from headgate.cli.main import main
 from headgate.core.errors import ConfigError
 from headgate.evaluation import Evidence, list_evidence, read_evidence, store_evidence, told_utc
@@ -110,3 +112,14 @@ def test_a_drill_keeps_its_result_only_where_it_is_told_to(tmp_path: Path, monke
 def test_times_are_utc() -> None:
     assert told_utc(0) == "1970-01-01T00:00:00Z"
     assert told_utc(1_764_051_600_999_999_999) == "2025-11-25T06:20:00Z"
+
+
+def test_the_commit_that_is_said_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADGATE_COMMIT", "c0ffee")
+    assert commit() == "c0ffee"
+
+
+def test_a_package_outside_of_a_checkout_has_no_commit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("HEADGATE_COMMIT", raising=False)
+    monkeypatch.setattr(headgate, "__file__", str(tmp_path / "lib" / "headgate" / "__init__.py"))
+    assert commit() is None

@@ -64,12 +64,13 @@ def keep(options: argparse.Namespace, drilled: Drilled) -> None:
 
 
 def commit() -> str | None:
-    """The commit that runs: HEADGATE_COMMIT, else that of the checkout this package lies in; None where neither is."""
+    """The commit that runs: HEADGATE_COMMIT, else that of the checkout this package lies in, `-dirty` behind it where
+    files differ from it; None where neither is."""
     said = os.environ.get(COMMIT)
     root = Path(headgate.__file__).parents[2]
     if said or not (root / ".git").exists():
         return said or None
-    asked = ["git", "-C", str(root), "rev-parse", "HEAD"]
+    asked = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         done = subprocess.run(asked, capture_output=True, text=True, timeout=_GIT_S)  # noqa: S603 - no outside input
     except (OSError, subprocess.TimeoutExpired):
@@ -109,6 +110,12 @@ def _row(found: Found) -> list[str]:
     if one is None:
         return [UNKNOWN] * 6 + [found.file, f"NO: {found.trouble}"]
     return [
-        one.at, one.drill, word(one.seed), "yes" if one.passed else "NO", one.headgate, word(one.commit)[:12],
+        one.at, one.drill, word(one.seed), "yes" if one.passed else "NO", one.headgate, _short(one.commit),
         found.file, "yes" if found.trouble is None else f"NO: {found.trouble}",
     ]  # fmt: skip
+
+
+def _short(commit: str | None) -> str:
+    """Twelve signs of a commit, and whether files differed from it."""
+    name, mark, _ = (commit or UNKNOWN).partition("-dirty")
+    return name[:12] + mark
