@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import threading
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from tests.e2e.gateway import CALL_S, Gateway, until
 
 CALLERS = 8
-PAUSE_S = 0.02
+PAUSE_S = 0.05  # between two calls: what is killed must find a processor to start on
 SETTLE_S = 20.0
 
 
@@ -45,10 +46,9 @@ class Load:
     def _calls(self, number: int) -> None:
         stream = bool(number % 2)
         while not self.stop.is_set():
-            try:
+            with contextlib.suppress(OSError, http.client.HTTPException):  # it was killed, or is not there again yet
                 self._call(stream)
-            except (OSError, http.client.HTTPException):
-                self.stop.wait(PAUSE_S)  # it was killed, or is not there again yet
+            self.stop.wait(PAUSE_S)
 
     def _call(self, stream: bool) -> None:
         host = self.gateway.url.removeprefix("http://")
@@ -60,9 +60,10 @@ class Load:
             connection.request("POST", "/v1/chat/completions", body, headers)
             answer = connection.getresponse()
             call_id = answer.headers["x-headgate-call-id"]
-            self.begun.add(call_id)
+            if call_id is not None:
+                self.begun.add(call_id)
             data = answer.read()
-            if answer.status == 200 and data.endswith(b"[DONE]\n\n" if stream else b"}"):
+            if call_id is not None and answer.status == 200 and data.endswith(b"[DONE]\n\n" if stream else b"}"):
                 self.whole.append(call_id)
             else:
                 self.wrong.append(f"{answer.status} {data[-200:]!r}")
@@ -71,17 +72,17 @@ class Load:
 
 
 def settled(gateway: Gateway, load: Load) -> dict[str, str]:
-    """Outcomes by id, once nothing is in flight and every call that a client has in whole is there."""
+    """Outcomes by id, once nothing is in flight and every call of which a client has a status line or more is there."""
 
     def done() -> dict[str, str] | None:
         calls = gateway.calls()
         found = {call["id"]: call["outcome"] for call in calls}
         assert len(found) == len(calls), "a call is on record twice"
-        if "in_flight" in found.values() or not set(load.whole) <= set(found):
+        if "in_flight" in found.values() or not load.begun <= set(found):
             return None
         return found
 
-    return until(done, SETTLE_S, "every call that a client has in whole is on record, and none in flight")
+    return until(done, SETTLE_S, "every call that had begun is on record, and none in flight")
 
 
 def check(outcomes: dict[str, str], load: Load) -> None:
@@ -89,5 +90,3 @@ def check(outcomes: dict[str, str], load: Load) -> None:
     assert load.wrong == []
     assert {outcomes[call] for call in load.whole} == {"ok"}
     assert set(outcomes.values()) <= {"ok", "aborted", "cancelled"}
-    # a call whose status went out had begun, and is known
-    assert load.begun <= set(outcomes)

@@ -92,6 +92,7 @@ def test_syncing_follows_within_the_interval(tmp_path: Path) -> None:
     clock, disk = ManualClock(), FaultyDisk()
     target = journal(tmp_path, clock, disk=disk.hook)
     before = disk.syncs
+    assert target.unsynced_bytes == 0
     seal(target, 1)
     assert target.unsynced_bytes > 0
     clock.advance(SYNC_S)

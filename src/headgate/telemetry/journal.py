@@ -92,8 +92,8 @@ class LocalJournal:
         self._forgotten: list[str] = []
         self._in_flight: set[str] = set()
         self._before = 0  # bytes written to segments that are retired
-        self._synced = 0
         self._current = self._begin()
+        self._synced = self._current.at  # its header
         self._limit = self._turning_point()
         if self.full is not None:
             self._timer = clock.call_later(self.settings.sync_s, self._tick)
