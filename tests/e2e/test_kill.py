@@ -117,6 +117,7 @@ def test_a_control_process_that_cannot_live_leaves_calls_alone(own: Gateway) -> 
     worker = own.worker()
     os.kill(own.control(), signal.SIGKILL)
     until(lambda: own.process.said().count("control (process") >= 3, CALL_S, "three deaths are told of")
+    assert "control.db" in own.process.said(), "and why"
     assert own.ask({"model": "to-openai", "messages": [{"role": "user", "content": "hi"}]}).status == 200
     assert own.worker() == worker
     database.rmdir()

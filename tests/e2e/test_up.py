@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import termios
 from pathlib import Path
@@ -129,6 +131,19 @@ def test_a_newer_versions_folder_is_refused_before_anything_is_touched(tmp_path:
     assert "written by Headgate 9.9.9" in done.stderr
     assert "Traceback" not in done.stderr
     assert list(layout.parent.iterdir()) == [layout]
+
+
+def test_a_newer_file_is_refused_in_one_line_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "headgate.yaml").write_text(ALONE)
+    database = tmp_path / "state" / "calls" / "events.db"
+    database.parent.mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA user_version=99")
+    done = cli("up", cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"{database}: written by a newer Headgate" in done.stderr
+    assert "run that version" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_terminal_that_closes_ends_what_was_started_in_it(tmp_path: Path) -> None:

@@ -11,10 +11,18 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from headgate.core.errors import ConfigError
+from headgate.core.errors import ConfigError, GatewayError
 from headgate.core.ports import Clock
 
 REPORT_BYTES_MAX = 64 * 1024
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """Why a child cannot start; the fields are those of `core.errors.ConfigError`."""
+
+    where: str
+    wrong: str
+    right: str
 
 
 class Report(msgspec.Struct):
@@ -22,7 +30,7 @@ class Report(msgspec.Struct):
 
     ready: bool
     secret: str | None = None
-    trouble: str | None = None
+    trouble: Trouble | None = None
 
 
 class Lifeline:
@@ -56,14 +64,19 @@ class Child:
         while len(data) < REPORT_BYTES_MAX:
             left = (deadline - clock.monotonic_ns()) / 1e9
             if left <= 0 or not select.select([self._report], [], [], left)[0]:
-                return Report(False, trouble=f"{self.name} did not start within {seconds:g} s")
+                return _unsaid(f"{self.name} did not start within {seconds:g} s")
             chunk = os.read(self._report, REPORT_BYTES_MAX)
             if not chunk:
                 break
             data += chunk
         if not data:
-            return Report(False, trouble=f"{self.name} ended before it was ready; its error is above")
+            return _unsaid(f"{self.name} ended before it was ready")
         return msgspec.json.decode(data, type=Report)
+
+    def last_words(self) -> Trouble | None:
+        """Why a child that was reaped could not start, where it said so and nobody has read it."""
+        data = os.read(self._report, REPORT_BYTES_MAX)
+        return msgspec.json.decode(data, type=Report).trouble if data else None
 
     def signal(self, number: int) -> None:
         """Send a signal; a child that is gone already is no error, since only `reap` frees its number."""
@@ -109,15 +122,28 @@ def fork(
         os._exit(status)  # a fork must not run the parent's exit handlers
 
 
+def _unsaid(wrong: str) -> Report:
+    return Report(False, trouble=Trouble("headgate up", wrong, "see what is printed above"))
+
+
 def _work(name: str, work: Callable[[Lifeline], None], lifeline: Lifeline) -> None:
     try:
         work(lifeline)
-    except (ConfigError, OSError) as error:
-        lifeline.report(Report(False, trouble=f"{name}: {error}"))
+    except (ConfigError, GatewayError, OSError) as error:
+        lifeline.report(Report(False, trouble=_trouble(name, error)))
         raise SystemExit(1) from error
     except BaseException:
         traceback.print_exc()
         raise
+
+
+def _trouble(name: str, error: ConfigError | GatewayError | OSError) -> Trouble:
+    if isinstance(error, ConfigError):
+        return Trouble(error.where, error.wrong, error.right)
+    right = "files this user may use, and room on the disk"
+    if isinstance(error, GatewayError):  # the store cannot be used, or the journal is full
+        return Trouble(name, error.message, right)
+    return Trouble(name if error.filename is None else str(error.filename), error.strerror or str(error), right)
 
 
 def reap() -> tuple[int, str] | None:

@@ -92,8 +92,8 @@ class Supervisor:
         secret = None
         for child in children:
             report = child.wait_ready(START_S, self._clock)
-            if not report.ready:
-                raise ConfigError("headgate up", report.trouble or "a process failed", "see what is printed above")
+            if report.trouble is not None:
+                raise ConfigError(report.trouble.where, report.trouble.wrong, report.trouble.right)
             secret = secret or report.secret
         return Address(self._url("worker"), self._url("control"), secret)
 
@@ -172,6 +172,7 @@ class Supervisor:
         child = self._children.pop(pid, None)
         if child is None:
             return
+        trouble = child.last_words()
         child.close()
         slot = self._slots.pop(pid)
         if slot != CONTROL and slot not in self._workers():
@@ -182,7 +183,8 @@ class Supervisor:
             self._deaths[slot] = 0
         deaths = self._deaths[slot] = self._deaths.get(slot, 0) + 1
         wait_s = RESTART_S[min(deaths, len(RESTART_S)) - 1]
-        log.error("%s (process %d) ended with %s; the next one starts in %g s", child.name, pid, how, wait_s)
+        why = "" if trouble is None else f" ({trouble.where}: {trouble.wrong}; right would be: {trouble.right})"
+        log.error("%s (process %d) ended with %s%s; the next one starts in %g s", child.name, pid, how, why, wait_s)
         self._due[slot] = now + round(wait_s * 1e9)
 
     def _stop(self) -> None:
