@@ -18,7 +18,7 @@ from headgate.admission.shedding import HEADER, IN_FLIGHT_MAX, Shedder, lowered
 from headgate.admission.worst import worst_case, worst_usd
 from headgate.core.errors import Forbidden, HeadgateError, Overloaded, Unauthenticated
 from headgate.core.ports import Clock, EventSink, TimerHandle
-from headgate.core.record import CallRecord
+from headgate.core.record import CallRecord, answering
 from headgate.core.stages import Admitted, Call, Funded, KeyInfo, Planned, Selected
 
 POLL_S = 0.5
@@ -269,7 +269,8 @@ class Reservation:
             return None if self._strict else 0
         if record.tokens_estimated and record.outcome == "cancelled" and not record.stream:
             # nothing of the answer was seen, and the provider went on writing it: it may be billed to its limit
-            usd += self._last_usd(record) - (record.attempts[-1].cost_usd or 0.0 if record.attempts else 0.0)
+            last = answering(record.attempts)
+            usd += self._last_usd(record) - (0.0 if last is None else last.cost_usd or 0.0)
         return math.ceil(usd * NANO)
 
     def _last_usd(self, record: CallRecord) -> float:

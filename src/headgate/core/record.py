@@ -3,6 +3,8 @@ end of CallRecord, never reorder, and never add to CallBrief."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 FORMAT_VERSION = 1
@@ -28,6 +30,15 @@ class AttemptRecord(msgspec.Struct, array_like=True, gc=False):
     request_id: str | None = None
     chars: int = 0  # of answer that came, whether it went out or not
     fingerprint: str | None = None  # of the build that answered, where the provider tells it
+
+
+def answering(attempts: Sequence[AttemptRecord]) -> AttemptRecord | None:
+    """The try whose answer is the call's: the last that answers or did, else the last of all. (One that was asked
+    beside it, and was slower, may have begun later.)"""
+    for attempt in reversed(attempts):
+        if attempt.outcome in ("ok", "in_flight"):
+            return attempt
+    return attempts[-1] if attempts else None
 
 
 class SkipRecord(msgspec.Struct, array_like=True, gc=False):

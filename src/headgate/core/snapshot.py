@@ -36,11 +36,19 @@ class Target(msgspec.Struct, frozen=True):
         return f"{self.provider}/{self.model}"
 
 
+class Hedging(msgspec.Struct, frozen=True):
+    """When a second target is asked while the first dawdles: after `after_s` (None: the target's own 95th percentile),
+    for `share` of the route's calls at most."""
+
+    after_s: float | None = None
+    share: float = 0.05
+
+
 class Route(msgspec.Struct, frozen=True):
     """Whom to ask, in order. `ref` is None for a route made from the tier table.
 
     `continue_with`: who may go on with a streamed answer that breaks off in front of its client; empty: nobody.
-    `uses` are artifacts that decide with it (a `model`), pinned with it.
+    `uses` are artifacts that decide with it (a `model`), pinned with it. `hedge` None: one target at a time.
     """
 
     targets: tuple[Target, ...]
@@ -49,6 +57,7 @@ class Route(msgspec.Struct, frozen=True):
     attempts: int = 3
     continue_with: tuple[Target, ...] = ()
     uses: tuple[ArtifactRef, ...] = ()
+    hedge: Hedging | None = None
 
 
 class Release(msgspec.Struct, frozen=True):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import cast
 
 import msgspec
 
 from headgate.core.artifact import Artifact
 from headgate.core.ports import Deadlines
-from headgate.core.snapshot import Route, Target
+from headgate.core.snapshot import Hedging, Route, Target
 from headgate.core.types import Json, as_int, as_list, as_object, as_text
 from headgate.dialects import DIALECTS
 from headgate.dialects.base import PREFILL
@@ -22,6 +23,7 @@ from headgate.routing.targets import TargetFactory
 TARGETS_MAX = 16
 ATTEMPTS_MAX = 10
 ATTEMPTS = 3
+HEDGES_MAX = 0.05  # of a route's calls: beyond, hedging makes the load that it flees from
 # seconds: the least that can work, and the most that a client may be kept waiting
 DEADLINE_BOUNDS = {
     "connect_s": (0.01, 60.0),
@@ -29,7 +31,7 @@ DEADLINE_BOUNDS = {
     "idle_s": (0.01, 3600.0),
     "total_s": (0.01, 7200.0),
 }
-_FIELDS = ("targets", "strategy", "rules", "deadlines", "attempts", "on_break")
+_FIELDS = ("targets", "strategy", "rules", "deadlines", "attempts", "on_break", "hedge")
 
 
 def _no_model(_: str) -> Classifier | None:
@@ -42,7 +44,8 @@ def compile_route(artifact: Artifact, targets: TargetFactory, models: Models = _
     Content: `targets`, a list of `provider/model` or `{provider, model}` in the order they are to be asked;
     `strategy` and `rules`, where another order is wanted (`models` finds a classifier by `name@1.0.0`);
     `deadlines` in seconds (`connect_s`, `first_token_s`, `idle_s`, `total_s`); `attempts`, how many targets one call
-    may try; `on_break`, what happens where a streamed answer breaks off in front of its client.
+    may try; `on_break`, what happens where a streamed answer breaks off in front of its client; `hedge`, when a second
+    target is asked beside one that dawdles.
     """
     content = artifact.content
     _known(artifact, "", content, _FIELDS)
@@ -54,6 +57,7 @@ def compile_route(artifact: Artifact, targets: TargetFactory, models: Models = _
         attempts=_attempts(artifact, content.get("attempts", ATTEMPTS)),
         continue_with=_continue_with(artifact, content.get("on_break"), targets),
         uses=built.uses,
+        hedge=_hedge(artifact, content.get("hedge")),
     )
     if built.strategy is None:
         return route
@@ -63,12 +67,15 @@ def compile_route(artifact: Artifact, targets: TargetFactory, models: Models = _
 def compile_continue_with(artifact: Artifact, at: str, value: Json, factory: TargetFactory) -> tuple[Target, ...]:
     """Targets that may go on with a broken answer. Raises ConfigError for one whose model is not known to do that."""
     found = _targets(artifact, at, value, factory)
+    kept: list[Target] = []
     for index, target in enumerate(found):
-        if not takes_prefill(target):
+        if takes_prefill(target):
+            kept.append(target)
+        elif target.stands_for is None:  # a successor that cannot is no mistake of anybody's
             wrong = f"`{target}` is not known to go on with the beginning of an answer"
             right = "a model that takes a prefill, or `prefill` among its `abilities` at the provider's account"
             raise artifact.fault(f"{at}.{index}", wrong, right)
-    return found
+    return tuple(kept)
 
 
 def takes_prefill(target: Target) -> bool:
@@ -86,6 +93,25 @@ def _continue_with(artifact: Artifact, value: Json, factory: TargetFactory) -> t
         raise artifact.fault("on_break", "`on_break` is not understood", "error, or {continue_with: [provider/model]}")
     _known(artifact, "on_break", fields, ("continue_with",))
     return compile_continue_with(artifact, "on_break.continue_with", fields["continue_with"], factory)
+
+
+def _hedge(artifact: Artifact, value: Json) -> Hedging | None:
+    if value is None:
+        return None
+    fields = as_object(value)
+    if fields is None:
+        raise artifact.fault("hedge", "`hedge` is not a mapping", "{after_s: auto, share: 0.05}")
+    _known(artifact, "hedge", fields, ("after_s", "share"))
+    after, share = fields.get("after_s", "auto"), fields.get("share", HEDGES_MAX)
+    if after != "auto" and not _between(after, 0.01, 600.0):
+        raise artifact.fault("hedge.after_s", "`after_s` is no usable time", "auto, or 0.01 to 600 seconds")
+    if not _between(share, 0.0, HEDGES_MAX):
+        raise artifact.fault("hedge.share", "`share` is no usable part of all calls", f"0 to {HEDGES_MAX}")
+    return Hedging(None if after == "auto" else float(cast("float", after)), float(cast("float", share)))
+
+
+def _between(value: Json, low: float, high: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
 def _known(artifact: Artifact, path: str, value: Mapping[str, Json], names: tuple[str, ...]) -> None:
@@ -111,6 +137,8 @@ def _targets(artifact: Artifact, path: str, value: Json, factory: TargetFactory)
             known = ", ".join(factory.providers()) or "none is configured"
             raise artifact.fault(at, f"there is no provider `{provider}`", f"one of the providers: {known}")
         if any(str(target) == str(other) for other in made):
+            if target.stands_for is not None or any(one.stands_for for one in made if str(one) == str(target)):
+                continue  # retired into one that is there already
             raise artifact.fault(at, f"`{target}` is listed twice", "each target once")
         made.append(target)
     return tuple(made)

@@ -8,6 +8,7 @@ from types import TracebackType
 from headgate.core.chat import Batch, Begin, Delta, Finish, Frame, RefusalDelta, TextDelta, ToolStart, UsageDelta
 from headgate.core.errors import UpstreamError
 from headgate.core.ports import Clock
+from headgate.core.record import answering
 from headgate.core.snapshot import StandIns
 from headgate.core.stages import Funded
 from headgate.core.types import Usage
@@ -176,7 +177,8 @@ class StandIn:
         record = self._call.record
         if record.seams:  # no one provider's answer
             return
-        cost_usd = record.attempts[-1].cost_usd
+        last = answering(record.attempts)
+        cost_usd = None if last is None else last.cost_usd
         kept = Kept(b"".join(self._wires), self._dialect, self._clock.monotonic_ns(), record.id, cost_usd)
         self._answers.keep(self._digest, kept)
 

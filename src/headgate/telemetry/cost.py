@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from headgate.core.record import AttemptRecord, CallRecord
+from headgate.core.record import AttemptRecord, CallRecord, answering
 from headgate.core.stages import Funded
 from headgate.core.types import Price, Usage, money
 from headgate.dialects.base import CHARS_PER_TOKEN
@@ -19,12 +19,13 @@ def settle(record: CallRecord, funded: Funded, told: Usage | None, chars: int) -
     or not; a provider that only failed is owed nothing we know of, and the fields stay None. A count of zero for what
     was there tells nothing either. Tokens are those of the answer; the cost includes what earlier attempts cost.
     """
-    broken = len(record.attempts) > 1 and _bill_broken(record.attempts[:-1], funded)
+    attempt = answering(record.attempts)
+    others = [one for one in record.attempts if one is not attempt] if len(record.attempts) > 1 else ()
+    broken = bool(others) and _bill_broken(others, funded)
     if record.stand_in is not None and record.stand_in != "miss":  # no provider made this answer
         record.input_tokens = record.output_tokens = 0
         record.cost_usd = _earlier(record.attempts) if record.attempts else 0.0
         return
-    attempt = record.attempts[-1] if record.attempts else None
     if attempt is not None and record.provider is None:
         record.provider, record.target_model = attempt.provider, attempt.model
     if attempt is not None and attempt.chars > chars:
@@ -54,8 +55,8 @@ def settle(record: CallRecord, funded: Funded, told: Usage | None, chars: int) -
         attempt.input_tokens, attempt.output_tokens = usage.input, usage.output
         attempt.cost_usd = money(_price(record.provider, record.target_model, funded), usage)
     cost = record.cost_usd = attempt.cost_usd  # priced by its own target already, where it told these very counts
-    if cost is not None and len(record.attempts) > 1:
-        record.cost_usd = cost + (_earlier(record.attempts[:-1]) or 0.0)
+    if cost is not None and others:
+        record.cost_usd = cost + (_earlier(others) or 0.0)
 
 
 def _estimated(told: Usage, funded: Funded, chars: int) -> Usage:
