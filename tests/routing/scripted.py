@@ -139,10 +139,15 @@ class LineEndpoint:
 
 
 class Reply:
-    """What a target answers: a status and steps. bytes arrive; an error is raised; a number moves the clock; None
-    hangs until aborted."""
+    """What a target answers: a status and steps. bytes arrive; an error is raised; a number moves the clock; an event
+    is waited for; None hangs until aborted."""
 
-    def __init__(self, *steps: bytes | UpstreamError | float | None, status: int = 200, headers: Sequence[Header] = ()):
+    def __init__(
+        self,
+        *steps: bytes | UpstreamError | float | asyncio.Event | None,
+        status: int = 200,
+        headers: Sequence[Header] = (),
+    ):
         self.steps = list(steps)
         self.status = status
         self.headers = list(headers)
@@ -155,6 +160,7 @@ class ScriptedInbound:
         self.steps = list(reply.steps)
         self.clock = clock
         self.ended = False
+        self.called_off = False
         self.fate = "open"
         self.aborted = asyncio.Event()
 
@@ -169,7 +175,10 @@ class ScriptedInbound:
             if step is None:
                 self.clock.advance(1.0)  # what waits for a timer would wait for this long
                 await self.aborted.wait()
-                raise UpstreamError("connection_reset", "aborted")
+                raise UpstreamError("called_off" if self.called_off else "connection_reset", "aborted")
+            if isinstance(step, asyncio.Event):
+                await step.wait()
+                continue
             self.clock.advance(step)
         self.ended = True
         return None
@@ -177,6 +186,10 @@ class ScriptedInbound:
     def release(self) -> None:
         if self.fate == "open":
             self.fate = "released" if self.ended else "closed"
+
+    def call_off(self) -> None:
+        self.called_off = True
+        self.abort()
 
     def abort(self) -> None:
         self.aborted.set()
@@ -208,6 +221,7 @@ class ScriptedTransport:
             await asyncio.Event().wait()
             raise AssertionError
         inbound = ScriptedInbound(reply, self.clock)
+        request.answer = inbound  # type: ignore[assignment]
         self.inbounds.append(inbound)
         return inbound
 

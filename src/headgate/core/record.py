@@ -33,11 +33,12 @@ class AttemptRecord(msgspec.Struct, array_like=True, gc=False):
 
 
 def answering(attempts: Sequence[AttemptRecord]) -> AttemptRecord | None:
-    """The try whose answer is the call's: the last that answers or did, else the last of all. (One that was asked
-    beside it, and was slower, may have begun later.)"""
-    for attempt in reversed(attempts):
-        if attempt.outcome in ("ok", "in_flight"):
-            return attempt
+    """The try whose answer is the call's: the last that answers or did, or whose client left; else the last of all.
+    (One that was asked beside it, and was slower, may have begun later.)"""
+    for outcomes in (("ok", "in_flight"), ("cancelled",)):
+        for attempt in reversed(attempts):
+            if attempt.outcome in outcomes:
+                return attempt
     return attempts[-1] if attempts else None
 
 

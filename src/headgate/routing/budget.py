@@ -10,6 +10,7 @@ from headgate.routing.breaker import Window
 
 RETRIES_SHARE = 0.2
 RETRIES_MIN = 3
+HEDGES_AHEAD = 10.0  # hedges that may follow each other at once, once so many calls earned them
 
 
 class RetryBudget:
@@ -32,4 +33,24 @@ class RetryBudget:
         if retries + 1 > calls * RETRIES_SHARE + RETRIES_MIN:
             return False
         self._window.count(now, 0, 1)
+        return True
+
+
+class HedgeBudget:
+    """How many hedges there may be: each call earns the route's share of one. It starts empty."""
+
+    __slots__ = ("_tokens",)
+
+    def __init__(self) -> None:
+        self._tokens = 0.0
+
+    def called(self, share: float) -> None:
+        """A call of a route that hedges."""
+        self._tokens = min(self._tokens + share, HEDGES_AHEAD)
+
+    def take(self) -> bool:
+        """Whether there may be one more; it is counted."""
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
         return True

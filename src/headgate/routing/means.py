@@ -8,6 +8,7 @@ from headgate.core.ports import Clock, Deadlines, Transport
 from headgate.dialects.base import Dialect
 from headgate.routing.budget import RetryBudget
 from headgate.routing.health import Health
+from headgate.routing.hedge import Hedges
 from headgate.routing.quota import Quotas
 from headgate.routing.watch import Watch
 
@@ -24,6 +25,7 @@ class Means:
         "clock",
         "dialects",
         "health",
+        "hedges",
         "paces",
         "quotas",
         "transport",
@@ -46,6 +48,7 @@ class Means:
         self.dialects = dialects
         self.watch = watch
         self.paces = watch.paces
+        self.hedges = Hedges(watch.paces)
         self.quotas = quotas
         self._whole_of: Deadlines | None = None
         self._whole = Deadlines()

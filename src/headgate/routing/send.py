@@ -6,15 +6,17 @@ import asyncio
 import itertools
 from types import TracebackType
 
-from headgate.core.chat import Batch
+from headgate.core.chat import Batch, Frame
 from headgate.core.errors import CallerError, GatewayError, UpstreamError
 from headgate.core.ports import Deadlines, Inbound, OutboundRequest
 from headgate.core.record import SkipRecord
-from headgate.core.snapshot import Target
+from headgate.core.snapshot import Hedging, Target
 from headgate.core.stages import Candidate, Funded
-from headgate.dialects.base import Read
+from headgate.core.types import Usage, money
+from headgate.dialects.base import CHARS_PER_TOKEN, Read
 from headgate.routing.attempt import Attempt, error_body
 from headgate.routing.continuation import Continuation
+from headgate.routing.hedge import Runner, race
 from headgate.routing.means import WHOLE_FACTOR, Means, shortened
 from headgate.routing.outcome import Failure, most_telling
 from headgate.routing.passing import passing
@@ -24,8 +26,9 @@ class Sending:
     """The answer to one call as it arrives (`pipeline.Upstream`)."""
 
     __slots__ = (
-        "_asked", "_attempt", "_begun_ns", "_body", "_call", "_candidates", "_committed", "_done", "_failures",
-        "_left", "_lost", "_means", "_misfit", "_only", "_planned", "_read", "_rest", "_window", "exhausted",
+        "_asked", "_attempt", "_begun_ns", "_body", "_call", "_candidates", "_committed", "_done", "_early",
+        "_failures", "_hedge", "_left", "_lost", "_means", "_misfit", "_only", "_planned", "_read", "_rest", "_window",
+        "exhausted",
     )  # fmt: skip
 
     def __init__(self, means: Means, funded: Funded) -> None:
@@ -82,16 +85,19 @@ class Sending:
         """
         if self._done:
             return None
+        ahead: list[Frame] | None = None
+        if self._attempt is None and self._planned.route.hedge is not None:
+            ahead = await self._race(self._planned.route.hedge)
         while True:
             attempt = self._attempt
             if attempt is None or attempt.record.outcome != "in_flight":
                 attempt = await self._open()
-            elif attempt.complete and attempt.over:
+            elif ahead is None and attempt.complete and attempt.over:
                 self._done = True
                 self._succeeded(attempt)
                 return None
             try:
-                frames = await attempt.read(self._committed)
+                frames, ahead = ahead or await attempt.read(self._committed), None
             except UpstreamError as error:
                 failed = error
             else:
@@ -106,41 +112,110 @@ class Sending:
                     return None
                 begun = attempt if rest is None or rest.begun is None else rest.begun
                 return Batch(frames, begun.number, begun.target.endpoint.dialect)
-            self._failed(attempt, failed)
+            self.failed(attempt, failed)
+
+    async def _race(self, hedge: Hedging) -> list[Frame] | None:
+        """What the first of two tries to show content has said; None where none was run, or nobody won it."""
+        means, planned = self._means, self._planned
+        means.hedges.called(planned.route, hedge)
+        first = planned.candidates[0]
+        after_s = means.hedges.after_s(hedge, first.target, self._asked.stream)
+        if after_s is None or first.held or len(planned.candidates) < 2:
+            return None
+        ended = await race(self, means.clock, after_s)
+        if ended is None:
+            return None
+        won, frames = ended
+        self._answering(won.attempt)
+        self._call.record.dropped = won.dropped
+        return frames or None
+
+    def first(self) -> Runner:
+        """See `hedge.Tries`."""
+        candidate, request = self._next()
+        return Runner(self._begin(candidate.target, candidate.why), request, self._call.record.dropped)
+
+    def second(self) -> Runner | None:
+        """See `hedge.Tries`. Only a target that is well, and a request whose tools are all the client's own."""
+        means, record = self._means, self._call.record
+        candidate = next(self._candidates, None)
+        within = self._remaining()
+        if candidate is None or within is None:
+            return None
+        self._candidates = itertools.chain((candidate,), self._candidates)  # it may be asked later all the same
+        late = self._attempt
+        if late is None or self._left < 1 or candidate.held or not means.health.healthy(candidate.target):
+            return None
+        before = record.dropped
+        try:
+            self._reading()
+            request = self._request(candidate.target, within)
+        except CallerError:
+            return None
+        if not means.hedges.take(self._planned.route):
+            record.dropped = before
+            return None
+        next(self._candidates)
+        self._left -= 1
+        waited_s = (means.clock.monotonic_ns() - late.started_ns) / 1e9
+        why = f"a hedge: {late.target} had shown nothing for {waited_s:.1f} s"
+        return Runner(self._begin(candidate.target, why), request, record.dropped)
+
+    def outrun(self, attempt: Attempt) -> None:
+        """See `hedge.Tries`. What a provider was asked is on its bill, whether its answer was waited for or not."""
+        means, record = self._means, attempt.record
+        means.watch.remove(attempt)
+        attempt.close("cut")
+        attempt.drop()
+        means.hedges.outrun(attempt.target, attempt.stream, (record.ended_us or 0) - record.started_us)
+        if record.input_tokens is None:
+            record.input_tokens, record.output_tokens = self._planned.input_tokens, record.chars // CHARS_PER_TOKEN
+            record.cost_usd = money(attempt.target.price, Usage(record.input_tokens, record.output_tokens))
 
     async def _open(self) -> Attempt:
         """The next attempt whose answer's head is good. Raises when none is left."""
-        means = self._means
         while True:
             candidate, request = self._next()
-            target = candidate.target
-            record = self._call.record
-            why = candidate.why
-            if target.stands_for is not None:
-                why = f"{why}, in the place of {target.stands_for}"
-            attempt = Attempt(self._call.started_ns, target, len(record.attempts) + 1, why, means.clock)
-            if means.health.troubled:
-                means.health.began(target, attempt.started_ns)
-                if not record.attempts:
-                    means.budget.called()
-            record.attempts.append(attempt.record)
-            record.provider, record.target_model = target.provider, target.model
-            record.target_dialect = target.endpoint.dialect
-            self._attempt = attempt
-            attempt.asks(request, self._asked.stream)
-            means.watch.add(attempt)
+            attempt = self._begin(candidate.target, candidate.why)
             try:
-                inbound = await means.transport.send(request)
-                if 200 <= inbound.status < 300:
-                    self._answers(attempt, inbound)
-                    return attempt
-                attempt.heard(inbound)
-                failed = target.endpoint.failure(
-                    inbound.status, inbound.headers, await error_body(inbound, means.clock)
-                )
-            except UpstreamError as error:
-                failed = error
-            self._failed(attempt, failed)
+                await self.head(attempt, request)
+            except UpstreamError as failed:
+                error = failed
+            else:
+                return attempt
+            self.failed(attempt, error)
+
+    def _begin(self, target: Target, why: str) -> Attempt:
+        """A try at a target is on record."""
+        means, record = self._means, self._call.record
+        if target.stands_for is not None:
+            why = f"{why}, in the place of {target.stands_for}"
+        attempt = Attempt(self._call.started_ns, target, len(record.attempts) + 1, why, means.clock)
+        if means.health.troubled:
+            means.health.began(target, attempt.started_ns)
+            if not record.attempts:
+                means.budget.called()
+        record.attempts.append(attempt.record)
+        self._answering(attempt)
+        means.watch.add(attempt)
+        return attempt
+
+    def _answering(self, attempt: Attempt) -> None:
+        record, target = self._call.record, attempt.target
+        record.provider, record.target_model = target.provider, target.model
+        record.target_dialect = target.endpoint.dialect
+        self._attempt = attempt
+
+    async def head(self, attempt: Attempt, request: OutboundRequest) -> None:
+        """Sends the request of an attempt; returns once the head of a good answer is there. Raises UpstreamError."""
+        attempt.asks(request, self._asked.stream)
+        inbound = await self._means.transport.send(request)
+        if 200 <= inbound.status < 300:
+            self._answers(attempt, inbound)
+            return
+        attempt.heard(inbound)
+        body = await error_body(inbound, self._means.clock)
+        raise attempt.target.endpoint.failure(inbound.status, inbound.headers, body)
 
     def _answers(self, attempt: Attempt, inbound: Inbound) -> None:
         dialect, asked = attempt.target.endpoint.dialect, self._asked
@@ -188,14 +263,18 @@ class Sending:
 
     def _within(self) -> Deadlines | None:
         """The deadlines of the next attempt: the call's total holds for all attempts together. None when it is over."""
+        if self._failures:
+            return self._remaining()
         deadlines = self._planned.route.deadlines
-        stream = self._asked.stream
-        if not self._failures:  # the first attempt: nothing is spent yet
-            return deadlines if stream else self._means.whole(deadlines)
+        return deadlines if self._asked.stream else self._means.whole(deadlines)  # the first attempt: nothing is spent
+
+    def _remaining(self) -> Deadlines | None:
+        """The deadlines of an attempt that begins now. None when the call's time is over."""
+        deadlines = self._planned.route.deadlines
         total_s = deadlines.total_s - (self._means.clock.monotonic_ns() - self._begun_ns) / 1e9
         if total_s <= 0:
             return None
-        return shortened(deadlines, deadlines.first_token_s * (1 if stream else WHOLE_FACTOR), total_s)
+        return shortened(deadlines, deadlines.first_token_s * (1 if self._asked.stream else WHOLE_FACTOR), total_s)
 
     def _request(self, target: Target, within: Deadlines) -> OutboundRequest:
         """Raises CannotCarry or InvalidRequest where the target's dialect cannot say what the request says."""
@@ -237,7 +316,7 @@ class Sending:
         else:
             means.health.succeeded(target, attempt.started_ns, attempt.stream)
 
-    def _failed(self, attempt: Attempt, error: UpstreamError) -> None:
+    def failed(self, attempt: Attempt, error: UpstreamError) -> None:
         """Notes a failure. Raises it where no other target may be asked: the client has seen content, the model has
         begun to refuse, or the request itself is at fault."""
         attempt.close("failed", error)
