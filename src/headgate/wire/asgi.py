@@ -87,10 +87,10 @@ class AsgiApp:
             body = await self._body(receive)
         except Refusal as refusal:
             refusal.target = head.path
+            refusal.request = Request(head, b"", _peer(scope))
             await self._refuse(exchange, refusal)
             return
-        client = cast("tuple[str, int] | None", scope.get("client"))
-        request = Request(head, body, client[0] if client else "")
+        request = Request(head, body, _peer(scope))
         await self._run(request, exchange, receive)
 
     async def _run(self, request: Request, exchange: AsgiExchange, receive: Receive) -> None:
@@ -136,6 +136,11 @@ class AsgiApp:
                     raise Refusal(503, "overloaded", "too many large requests arrive at once")
         finally:
             self._receiving -= len(body)
+
+
+def _peer(scope: Scope) -> str:
+    client = cast("tuple[str, int] | None", scope.get("client"))
+    return client[0] if client else ""
 
 
 def _head(scope: Scope) -> Head:

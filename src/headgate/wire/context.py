@@ -11,6 +11,7 @@ from typing import Protocol
 from headgate.core.ports import Clock
 from headgate.wire.exchange import Handler
 from headgate.wire.limits import ServerLimits
+from headgate.wire.refusals import Refusals
 from headgate.wire.request import HeadReader
 
 REFUSED_MAX = 128  # connections over the capacity that are being told so; more are cut without a word
@@ -68,7 +69,7 @@ class ServerContext:
 
     __slots__ = (
         "_date", "_date_s", "_starts", "capacity", "clock", "connections", "draining", "emptied", "handler", "heads",
-        "limits", "loop", "receiving", "refused",
+        "limits", "loop", "receiving", "refusals", "refused",
     )  # fmt: skip
 
     def __init__(self, handler: Handler, limits: ServerLimits, clock: Clock) -> None:
@@ -80,6 +81,7 @@ class ServerContext:
         self.capacity = min(limits.connections, descriptors() // 2 - _SPARE_DESCRIPTORS)
         self.connections: set[Connection] = set()
         self.refused: set[Connection] = set()
+        self.refusals = Refusals(clock)
         self.receiving = 0
         self.draining = False
         self.emptied: asyncio.Future[None] | None = None

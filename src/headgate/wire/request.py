@@ -24,7 +24,8 @@ _LENGTH_DIGITS_MAX = 18
 
 
 class Refusal(Exception):
-    """A request that is refused by the server itself. `reason` is a stable code; `target` the path, where known.
+    """A request that is refused by the server itself. `reason` is a stable code; `target` the path, where known;
+    `request` what was asked, without its body, where the head could be read.
 
     `message` never repeats what the client sent.
     """
@@ -35,6 +36,7 @@ class Refusal(Exception):
         self.reason = reason
         self.message = message
         self.target = target
+        self.request: Request | None = None
 
 
 class Head(msgspec.Struct, gc=False):

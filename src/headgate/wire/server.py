@@ -9,6 +9,7 @@ from headgate.wire.context import ServerContext
 from headgate.wire.exchange import Handler
 from headgate.wire.limits import ServerLimits
 from headgate.wire.listener import Listener, bind
+from headgate.wire.refusals import Refused
 
 
 class HttpServer:
@@ -38,6 +39,11 @@ class HttpServer:
     def connections(self) -> int:
         """Open client connections."""
         return 0 if self._context is None else len(self._context.connections)
+
+    @property
+    def refused(self) -> Refused:
+        """What was refused before there was a call."""
+        return Refused() if self._context is None else self._context.refusals.counts()
 
     @property
     def draining(self) -> bool:

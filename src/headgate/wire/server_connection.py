@@ -107,6 +107,10 @@ class ServerConnection(asyncio.Protocol):
             if ahead > self.context.limits.pipeline_bytes and not self._paused_reading:
                 self._paused_reading = True
                 self._transport.pause_reading()
+        elif state is State.LINGER:
+            self._received += len(data)
+            if self._received > self.context.limits.linger_bytes:
+                self._transport.abort()
 
     def eof_received(self) -> bool:
         """The client will send no more: it has left."""
@@ -194,7 +198,7 @@ class ServerConnection(asyncio.Protocol):
         length = head.length
         if length is not None and length > self.context.limits.body_bytes:
             message = f"the body is larger than {self.context.limits.body_bytes} bytes"
-            raise Refusal(413, "request_too_large", message, head.path)
+            raise self._about(head, Refusal(413, "request_too_large", message))
         if length is None or length > len(buffer) - start:
             self._begin_body(head, buffer[start:])
             return True
@@ -249,14 +253,14 @@ class ServerConnection(asyncio.Protocol):
         self._received += size
         self.context.receiving += size
         if self.context.receiving > self.context.limits.receiving_bytes:
-            self._refuse(Refusal(503, "overloaded", "too many large requests arrive at once", self._head.path))
+            refusal = Refusal(503, "overloaded", "too many large requests arrive at once")
+            self._refuse(self._about(self._head, refusal))
             return
         if self._body is not None:
             try:
                 body = self._body.feed(data)
             except Refusal as refusal:
-                refusal.target = self._head.path
-                self._refuse(refusal)
+                self._refuse(self._about(self._head, refusal))
                 return
             if body is None:
                 return
@@ -324,14 +328,22 @@ class ServerConnection(asyncio.Protocol):
         if self._buffer:
             self._advance()
 
+    def _about(self, head: Head, refusal: Refusal) -> Refusal:
+        """The same, with what was asked."""
+        refusal.target = head.path
+        refusal.request = Request(head, b"", self.peer)
+        return refusal
+
     def _refuse(self, refusal: Refusal) -> None:
         """Answers by ourselves, then reads and drops input for a moment so that the answer is not lost to a reset."""
+        self.context.refusals.note(refusal)
         rendered = self.context.handler.refuse(refusal)
         self._release()
         self._buffer = b""
         self._ahead = bytearray()
         self._gathered = bytearray()
         self._body = None
+        self._received = 0
         frame = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(rendered.body)
         self._transport.write(b"".join((self.context.start(refusal.status), rendered.headers, frame, rendered.body)))
         self._state = State.LINGER
@@ -375,7 +387,8 @@ class ServerConnection(asyncio.Protocol):
             self._timer_ns = due
             self._timer = self.context.clock.call_later(left / 1e9, self._tick)
         elif self._state is State.BODY:
-            self._refuse(Refusal(408, "request_timeout", "the body did not arrive in time", self._head.path))
+            refusal = Refusal(408, "request_timeout", "the body did not arrive in time")
+            self._refuse(self._about(self._head, refusal))
         elif self._state is State.HEAD and self._ahead:
             self._refuse(Refusal(408, "request_timeout", "the request head did not arrive in time"))
         elif self._state is State.HEAD:
