@@ -9,12 +9,12 @@ class ServerLimits(msgspec.Struct, frozen=True):
     """What a client may ask of the server, before anything is parsed or anybody is known.
 
     A body must arrive within `body_s` plus its size at `body_rate` bytes per second. For `linger_s`, and up to
-    `linger_bytes`, input is read and thrown away after a refusal, so that it is not lost to a TCP reset. `pipeline_bytes` bounds what
-    a client may send ahead of its turn; reading pauses there. `receiving_bytes` bounds the sum of all bodies that have
-    arrived in part: nobody has shown a key yet, and each of `connections` may send `body_bytes`. `accepts` connections
-    are taken at once where many wait: few where other processes share the socket, so that each gets its part.
-    `grace_s` is how long a client that has nothing under way is still served while the server ends: its next request
-    may be on its way, and its answer says `connection: close`.
+    `linger_bytes`, input is read and thrown away after a refusal, so that it is not lost to a TCP reset.
+    `pipeline_bytes` bounds what a client may send ahead of its turn; reading pauses there. `receiving_bytes` bounds the
+    sum of all bodies that have arrived in part: nobody has shown a key yet, and each of `connections` may send
+    `body_bytes`. `accepts` connections are taken at once where many wait: few where other processes share the socket,
+    so that each gets its part. `grace_s` is how long a client that has nothing under way is still served while the
+    server ends: its next request may be on its way, and its answer says `connection: close`.
     """
 
     header_bytes: int = 64 * 1024
