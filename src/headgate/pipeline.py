@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Protocol
 
 from headgate.core.chat import Batch
+from headgate.core.errors import HeadgateError
 from headgate.core.ports import Screen
 from headgate.core.stages import Admitted, Call, Funded, Grounded, Passed, Planned, Prompted, Screened, Selected
 
@@ -48,6 +49,10 @@ class Telemetry(Protocol):
 
     def witness(self, call: Call) -> AbstractAsyncContextManager[Witness]:
         """Seals the record on every way out, refusals, failures and hang-ups included."""
+        ...
+
+    def refused(self, call: Call, error: HeadgateError) -> None:
+        """Puts a call on record that ended before anybody looked at it."""
         ...
 
 

@@ -15,6 +15,7 @@ from headgate.app.roster import DRAINING, ROSTER_FILE, SERVING, WORKERS_MAX, Loa
 from headgate.app.up import check
 from headgate.core.errors import ConfigError
 from headgate.telemetry import Metrics
+from headgate.wire.refusals import Refused
 from tests.support.world import ManualClock
 
 DIGEST = "ab" * 32
@@ -25,11 +26,12 @@ def test_a_row_is_read_as_it_was_written_and_the_dead_have_none(tmp_path: Path) 
     make_roster(tmp_path)
     assert read_roster(tmp_path) == []
     for slot in (1, WORKERS_MAX):
-        Seat(tmp_path, slot, 7).tell(SERVING, DIGEST, Load(3, 1 << 40, 4096, 5), 9)
+        Seat(tmp_path, slot, 7).tell(SERVING, DIGEST, Load(3, 1 << 40, 4096, 5, Refused(1, 2, 3, 1 << 40)), 9)
     first, last = read_roster(tmp_path)
     assert (first.slot, first.pid, first.state, first.digest) == (1, os.getpid(), "serving", DIGEST)
     assert (first.started_ns, first.told_ns, first.in_flight, first.connections) == (7, 9, 3, 0xFFFFFFFF)
     assert (first.unsynced_bytes, first.pending_lost) == (4096, 5)
+    assert first.refused == Refused(1, 2, 3, 0xFFFFFFFF)
     assert last.slot == WORKERS_MAX
     child = os.fork()
     if not child:
@@ -42,7 +44,7 @@ def test_a_row_is_read_as_it_was_written_and_the_dead_have_none(tmp_path: Path) 
 def test_workers_are_told_as_metrics(tmp_path: Path) -> None:
     make_roster(tmp_path)
     Seat(tmp_path, 1, 1_500_000_000).tell(SERVING, DIGEST, Load(3, 4, 4096, 0), 9)
-    Seat(tmp_path, 3, 2_000_000_000).tell(DRAINING, DIGEST, Load(1, 1, 0, 7), 9)
+    Seat(tmp_path, 3, 2_000_000_000).tell(DRAINING, DIGEST, Load(1, 1, 0, 7, Refused(timeout=6)), 9)
     text = Metrics(lambda: worker_gauges(tmp_path)).render()
     for line in (
         'headgate_workers{state="serving"} 1',
@@ -53,6 +55,8 @@ def test_workers_are_told_as_metrics(tmp_path: Path) -> None:
         "# TYPE headgate_journal_unsynced_bytes gauge",
         'headgate_journal_unsynced_bytes{worker="1"} 4096',
         'headgate_journal_untold_lost{worker="3"} 7',
+        "# TYPE headgate_requests_refused_total counter",
+        'headgate_requests_refused_total{worker="3",reason="timeout"} 6',
     ):
         assert line in text.splitlines()
 

@@ -70,6 +70,10 @@ class Script:
         finally:
             self.events.append("closed")
 
+    def refused(self, call: Call, error: HeadgateError) -> None:
+        self.calls.append(call)
+        self.events.append(f"refused: {error.reason}")
+
     def open(self, funded: object) -> None:
         self.events.append("opened")
 

@@ -155,7 +155,7 @@ def test_calls_without_one_good_key_are_refused_and_on_record(path: str, dialect
             assert status == (400 if "other" in headers else 401)
             error_of(dialect, body)
             assert KEY.encode() not in body
-            assert here.script.events == ["closed"]
+            assert here.script.events == ["refused: invalid_request" if "other" in headers else "closed"]
             assert answer["x-headgate-call-id"] == here.script.calls[0].id
 
     run(talk())

@@ -95,6 +95,16 @@ def worker_gauges(state: Path) -> list[Gauge]:
             "headgate_journal_untold_lost", "Records that could not be kept, and no room yet to tell of them.",
             lambda line: line.pending_lost,
         ),
+        Gauge(
+            "headgate_requests_refused_total", "Refused before there was a call, since the worker began.",
+            ("worker", "reason"),
+            [
+                ((str(line.slot), reason), getattr(line.refused, reason))
+                for line in lines
+                for reason in line.refused.__struct_fields__
+            ],
+            "counter",
+        ),
     ]  # fmt: skip
 
 

@@ -10,30 +10,34 @@ import mmap
 import os
 import struct
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
 from headgate.app.config import WORKERS_MAX
 from headgate.core.errors import ConfigError
+from headgate.wire.refusals import Refused
 
 ROSTER_FILE = "workers.hgw"
 FORMAT_VERSION = 1
 STARTING, SERVING, DRAINING = "starting", "serving", "draining"
 _MAGIC = b"HEADGWKR"
 _HEADER = struct.Struct("<8sII48x")
-_ROW = struct.Struct("<IIqqIIQ64sQ16x")
+_ROW = struct.Struct("<IIqqIIQ64sQ4I")
+_Row: TypeAlias = tuple[int, int, int, int, int, int, int, bytes, int, int, int, int, int]
 _STATES = ("", STARTING, SERVING, DRAINING)
 
 
 class Load(NamedTuple):
     """What a worker has to do: calls under way, clients' connections, bytes of its journal that a power cut would cost
-    now, records that it could not keep and has not told of yet, for want of room."""
+    now, records that it could not keep and has not told of yet, for want of room, requests that were refused before
+    there was a call."""
 
     in_flight: int
     connections: int
     unsynced_bytes: int
     pending_lost: int
+    refused: Refused = Refused()
 
 
 class WorkerLine(msgspec.Struct, frozen=True):
@@ -50,6 +54,7 @@ class WorkerLine(msgspec.Struct, frozen=True):
     connections: int
     unsynced_bytes: int
     pending_lost: int
+    refused: Refused
 
 
 class Seat:
@@ -65,7 +70,7 @@ class Seat:
         _ROW.pack_into(
             self._file, _at(self.slot), os.getpid(), _STATES.index(state), self._started_ns, now_ns,
             min(load.in_flight, 0xFFFFFFFF), min(load.connections, 0xFFFFFFFF), load.unsynced_bytes, digest.encode(),
-            load.pending_lost,
+            load.pending_lost, *(min(count, 0xFFFFFFFF) for count in msgspec.structs.astuple(load.refused)),
         )  # fmt: skip
 
 
@@ -82,11 +87,11 @@ def read_roster(state: Path) -> list[WorkerLine]:
     file = _map(state / ROSTER_FILE)
     lines: list[WorkerLine] = []
     for slot in range(1, WORKERS_MAX + 1):
-        row: tuple[int, int, int, int, int, int, int, bytes, int] = _ROW.unpack_from(file, _at(slot))
-        pid, word, started_ns, told_ns, in_flight, connections, unsynced, digest, lost = row
+        row: _Row = _ROW.unpack_from(file, _at(slot))
+        pid, word, started_ns, told_ns, in_flight, connections, unsynced, digest, lost, *refused = row
         if pid and word < len(_STATES) and _lives(pid):
             name = digest.rstrip(b"\0").decode("ascii", "replace")
-            load = Load(in_flight, connections, unsynced, lost)
+            load = Load(in_flight, connections, unsynced, lost, Refused(*refused))
             lines.append(WorkerLine(slot, pid, _STATES[word], started_ns, told_ns, name, *load))
     file.close()
     return lines

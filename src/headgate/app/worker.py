@@ -141,7 +141,10 @@ class _Telling:
         """How the worker is now."""
         worker = self._worker
         journal = worker.journal
-        load = Load(journal.in_flight, worker.server.connections, journal.unsynced_bytes, journal.pending_lost)
+        server = worker.server
+        load = Load(
+            journal.in_flight, server.connections, journal.unsynced_bytes, journal.pending_lost, server.refused
+        )  # fmt: skip
         self._seat.tell(self.state, worker.snapshot.digest, load, self._clock.now_ns())
 
     def _tick(self) -> None:

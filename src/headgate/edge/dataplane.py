@@ -64,9 +64,22 @@ class DataPlane:
         self._lost(request, exchange)
 
     def refuse(self, refusal: Refusal) -> Rendered:
-        """The body of an answer that the server gives before there is a call."""
-        dialect = self._dialects[routes.dialect_of(refusal.target).dialect]
-        return Rendered(headers.plain(JSON), dialect.error_body(_as_error(refusal), None))
+        """The body of an answer that the server gives before there is a call. Where it is known that there would have
+        been one, it goes on record."""
+        error, request = _as_error(refusal), refusal.request
+        later = _LATER if refusal.status == 503 else b""
+        match = None
+        if request is not None and request.method == "POST":
+            match = routes.call_at(request.path, request.query)
+        if request is None or match is None:
+            dialect = self._dialects[routes.dialect_of(refusal.target).dialect]
+            return Rendered(headers.plain(JSON) + later, dialect.error_body(error, None))
+        surface = match.surface
+        call = self._made(request, surface)
+        call.record.model_asked = match.model or ""
+        self._gate.telemetry.refused(call, error)
+        body = self._dialects[surface.dialect].error_body(error, call.id)
+        return Rendered(headers.answered(surface, call.record, JSON) + later, body)
 
     async def _call(self, request: Request, exchange: Exchange, match: Match) -> None:
         surface = match.surface
@@ -78,7 +91,8 @@ class DataPlane:
         try:
             call.credential = credential(call.headers, call.query)
         except InvalidRequest as error:
-            await self._unread(call, reply, error)
+            self._gate.telemetry.refused(call, error)
+            await reply.fail(error)
             return
         try:
             await answer(self._gate, call, reply)
@@ -89,14 +103,6 @@ class DataPlane:
             if not exchange.finished:
                 await reply.fail(GatewayError("an internal error occurred"))
             raise
-
-    async def _unread(self, call: Call, reply: ClientReply, error: InvalidRequest) -> None:
-        """A call whose credential cannot be read is refused, and on record like any other."""
-        try:
-            async with self._gate.telemetry.witness(call):
-                raise error
-        except HeadgateError:
-            await reply.fail(error)
 
     def _list(self, request: Request, exchange: Exchange, listing: routes.Listing) -> None:
         surface = listing.surface
@@ -139,4 +145,5 @@ def _as_error(refusal: Refusal) -> HeadgateError:
     return error
 
 
+_LATER = b"retry-after: 1\r\n"
 _ERRORS: dict[int, type[HeadgateError]] = {413: TooLarge, 431: TooLarge, 500: GatewayError, 503: Overloaded}

@@ -88,16 +88,17 @@ class Histogram:
 
 
 class Gauge(NamedTuple):
-    """A number as it is now, per set of labels."""
+    """A number as it is now, per set of labels; a `counter` is one that somebody else keeps."""
 
     name: str
     help: str
     labels: Sequence[str]
     values: Sequence[tuple[tuple[str, ...], float]]
+    kind: str = "gauge"
 
     def lines(self) -> Iterable[str]:
         """Its exposition."""
-        yield from _head(self.name, self.help, "gauge")
+        yield from _head(self.name, self.help, self.kind)
         for key, value in self.values:
             yield f"{self.name}{_braces(self.labels, key)} {_number(value)}"
 

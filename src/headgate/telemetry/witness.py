@@ -41,6 +41,10 @@ class Telemetry:
         """Seals the record on every way out, refusals, failures and hang-ups included."""
         return CallWitness(self, call)
 
+    def refused(self, call: Call, error: HeadgateError) -> None:
+        """Puts a call on record that ended before anybody looked at it."""
+        self.witness(call).refuse(error)
+
 
 class CallWitness:
     """Implements `pipeline.Witness` for one call."""
@@ -121,6 +125,11 @@ class CallWitness:
             self._blocked = passed.blocked
         if passed.frames:
             self._read(passed.frames)
+
+    def refuse(self, error: HeadgateError) -> None:
+        """Seal the record of a call that `error` ended."""
+        self._note(error)
+        self.seal()
 
     def seal(self) -> None:
         """Finish the record. On return it is in the journal. The second time nothing happens."""

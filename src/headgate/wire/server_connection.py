@@ -38,9 +38,9 @@ class ServerConnection(asyncio.Protocol):
     """HTTP/1.1 on one socket. Pipelined requests wait in the buffer, reading paused where it is full."""
 
     __slots__ = (
-        "_advancing", "_ahead", "_body", "_buffer", "_due_ns", "_exchange", "_gathered", "_head", "_missing",
-        "_partial", "_paused_reading", "_raw", "_received", "_state", "_strand", "_timer", "_timer_ns", "_transport",
-        "_write_paused", "context", "peer", "sink",
+        "_advancing", "_ahead", "_body", "_buffer", "_dropped", "_due_ns", "_exchange", "_gathered", "_head",
+        "_missing", "_partial", "_paused_reading", "_raw", "_received", "_state", "_strand", "_timer", "_timer_ns",
+        "_transport", "_write_paused", "context", "peer", "sink",
     )  # fmt: skip
 
     def __init__(self, context: ServerContext) -> None:
@@ -58,7 +58,7 @@ class ServerConnection(asyncio.Protocol):
         self._body: ChunkedBody | None = None
         self._gathered = bytearray()
         self._missing = 0
-        self._received = 0
+        self._received = self._dropped = 0
         self._exchange: ServerExchange | None = None
         self._strand: Strand | None = None
         self._timer: TimerHandle | None = None
@@ -108,8 +108,8 @@ class ServerConnection(asyncio.Protocol):
                 self._paused_reading = True
                 self._transport.pause_reading()
         elif state is State.LINGER:
-            self._received += len(data)
-            if self._received > self.context.limits.linger_bytes:
+            self._dropped += len(data)
+            if self._dropped > self.context.limits.linger_bytes:
                 self._transport.abort()
 
     def eof_received(self) -> bool:
@@ -198,7 +198,8 @@ class ServerConnection(asyncio.Protocol):
         length = head.length
         if length is not None and length > self.context.limits.body_bytes:
             message = f"the body is larger than {self.context.limits.body_bytes} bytes"
-            raise self._about(head, Refusal(413, "request_too_large", message))
+            self._refuse(Refusal(413, "request_too_large", message), head)
+            return False
         if length is None or length > len(buffer) - start:
             self._begin_body(head, buffer[start:])
             return True
@@ -253,14 +254,13 @@ class ServerConnection(asyncio.Protocol):
         self._received += size
         self.context.receiving += size
         if self.context.receiving > self.context.limits.receiving_bytes:
-            refusal = Refusal(503, "overloaded", "too many large requests arrive at once")
-            self._refuse(self._about(self._head, refusal))
+            self._refuse(Refusal(503, "overloaded", "too many large requests arrive at once"), self._head)
             return
         if self._body is not None:
             try:
                 body = self._body.feed(data)
             except Refusal as refusal:
-                self._refuse(self._about(self._head, refusal))
+                self._refuse(refusal, self._head)
                 return
             if body is None:
                 return
@@ -328,14 +328,11 @@ class ServerConnection(asyncio.Protocol):
         if self._buffer:
             self._advance()
 
-    def _about(self, head: Head, refusal: Refusal) -> Refusal:
-        """The same, with what was asked."""
-        refusal.target = head.path
-        refusal.request = Request(head, b"", self.peer)
-        return refusal
-
-    def _refuse(self, refusal: Refusal) -> None:
+    def _refuse(self, refusal: Refusal, head: Head | None = None) -> None:
         """Answers by ourselves, then reads and drops input for a moment so that the answer is not lost to a reset."""
+        if head is not None:
+            refusal.target = head.path
+            refusal.request = Request(head, b"", self.peer)
         self.context.refusals.note(refusal)
         rendered = self.context.handler.refuse(refusal)
         self._release()
@@ -343,7 +340,6 @@ class ServerConnection(asyncio.Protocol):
         self._ahead = bytearray()
         self._gathered = bytearray()
         self._body = None
-        self._received = 0
         frame = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(rendered.body)
         self._transport.write(b"".join((self.context.start(refusal.status), rendered.headers, frame, rendered.body)))
         self._state = State.LINGER
@@ -387,8 +383,7 @@ class ServerConnection(asyncio.Protocol):
             self._timer_ns = due
             self._timer = self.context.clock.call_later(left / 1e9, self._tick)
         elif self._state is State.BODY:
-            refusal = Refusal(408, "request_timeout", "the body did not arrive in time")
-            self._refuse(self._about(self._head, refusal))
+            self._refuse(Refusal(408, "request_timeout", "the body did not arrive in time"), self._head)
         elif self._state is State.HEAD and self._ahead:
             self._refuse(Refusal(408, "request_timeout", "the request head did not arrive in time"))
         elif self._state is State.HEAD:
