@@ -168,9 +168,11 @@ def test_calls_without_one_good_key_are_refused_and_on_record(path: str, dialect
 def test_the_server_s_own_refusals_speak_the_dialect_of_the_path(path: str, dialect: str) -> None:
     async def talk() -> None:
         async with gateway(Script([]), ServerLimits(body_bytes=10)) as here:
-            status, _, body = await here.ask(path, b"x" * 11)
+            status, told, body = await here.ask(path, b"x" * 11)
             assert status == 413
             error_of(dialect, body)
+            assert here.script.events == ["refused: request_too_large"]
+            assert told["x-headgate-call-id"] == here.script.calls[0].id
             client = await here.connect()
             await client.say(f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n".encode())
             status, _, body = await client.answer()

@@ -357,3 +357,13 @@ def test_absurd_counts_tell_nothing() -> None:
 def test_a_finish_that_nobody_knows_is_on_record_in_the_providers_own_word() -> None:
     record = answer(World(), passed(TextDelta("x"), Finish("other", "brand_new")))
     assert (record.outcome, record.finish) == ("ok", "brand_new")
+
+
+def test_a_call_that_was_refused_before_anybody_looked_at_it_is_on_record() -> None:
+    journal = MemoryJournal()
+    clock = ManualClock()
+    turned_away = call(clock)
+    Telemetry(journal, clock).refused(turned_away, Overloaded("too many large requests"))
+    ((what, record),) = journal.told
+    assert (what, record.id, record.outcome, record.error) == ("sealed", turned_away.id, "failed", "overloaded")
+    assert (record.status, record.latency_us) == (503, 0)
