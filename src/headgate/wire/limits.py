@@ -47,6 +47,6 @@ class ClientLimits(msgspec.Struct, frozen=True):
     informational: int = 8
     body_bytes: int = 128 * 1024 * 1024
     buffer_bytes: int = 256 * 1024
-    connections: int = 4096
+    connections: int = 8192
     idle_connections: int = 256
     idle_s: float = 30.0
