@@ -2,6 +2,7 @@
 # make test       everything CI checks
 # make soak       every fault shape, a live outage, kill -9 at 200 moments (some 7 minutes), and every outage drill:
 #                 each way to fail for 4 virtual hours, each provider in turn
+# make drills     those outage drills alone (some 10 minutes)
 # make bench      the budgets, beside nginx and HAProxy (needs gcc; installs the two where it is root)
 # make format     format the sources
 # make lock       pin the newest allowed versions of all dependencies, with hashes
@@ -10,7 +11,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run test soak bench format lock clean
+DRILLS = seed=0; for provider in openai anthropic google; do seed=$$((seed + 1)); \
+	  $(BIN)/headgate drill outage --provider $$provider --mode all --rate 0.5 --seed $$seed $(ARGS) || failed=1; \
+	done
+
+.PHONY: run test soak drills bench format lock clean
 
 run: .venv/installed
 	@exec $(BIN)/headgate demo $(ARGS)
@@ -20,12 +25,13 @@ test: .venv/tested-with
 
 # everything runs, whatever came before it found
 soak: .venv/tested-with
-	@failed=0; seed=0; $(BIN)/headgate drill fault all || failed=1; \
+	@failed=0; $(BIN)/headgate drill fault all || failed=1; \
 	$(BIN)/headgate drill outage --provider openai --live --workers 2 || failed=1; \
 	$(BIN)/python -m pytest tests/soak || failed=1; \
-	for provider in openai anthropic google; do seed=$$((seed + 1)); \
-	  $(BIN)/headgate drill outage --provider $$provider --mode all --rate 0.5 --seed $$seed $(ARGS) || failed=1; \
-	done; exit $$failed
+	$(DRILLS); exit $$failed
+
+drills: .venv/tested-with
+	@failed=0; $(DRILLS); exit $$failed
 
 bench: .venv/tested-with
 	$(BIN)/python -m benchmarks.gateway $(ARGS)

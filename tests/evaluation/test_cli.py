@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +61,22 @@ def test_a_drill_that_contradicts_itself_is_2(capsys: pytest.CaptureFixture[str]
     assert drill("--provider", "openai", "--also", "openai") == 2
     assert drill("--provider", "openai", "--hours", "100000", "--rate", "100") == 2
     assert "would be right" in capsys.readouterr().err
+
+
+def test_with_a_configuration_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(Path(str(files("headgate"))) / "data" / "drill", tmp_path / "drill")
+    config = tmp_path / "drill" / "headgate.yaml"
+    route = tmp_path / "drill" / "workspace" / "routes" / "default.yaml"
+    route.write_text(route.read_text().replace("attempts: 3", "attempts: 1"))
+    assert drill("--provider", "openai", "--config", str(config)) == 1
+    assert "users noticed" in capsys.readouterr().out
+    assert drill("--provider", "openai", "--config", str(config), "--live") == 2
+    config.write_text(config.read_text().replace("http://127.0.0.1:9103", "https://vendor.example"))
+    assert drill("--provider", "openai", "--config", str(config)) == 2
+    assert "`google`" in capsys.readouterr().err
+    config.write_text(config.read_text().replace("  google:", "  gemini:"))
+    assert drill("--provider", "openai", "--config", str(config)) == 2
+    assert drill("--provider", "openai", "--config", str(tmp_path / "none.yaml")) == 2
 
 
 def test_the_same_bytes_whatever_the_process_hashes_by() -> None:

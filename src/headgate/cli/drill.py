@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from pathlib import Path
 
 import msgspec
 
@@ -40,6 +41,7 @@ def register(commands: Commands) -> None:
     outage.add_argument("--rate", type=_positive, default=5.0, help="calls per second (5)")
     outage.add_argument("--seed", type=int, default=1, help="same seed, same report")
     outage.add_argument("--share", type=_share, help="the part of its calls that is struck, above 0, at most 1")
+    outage.add_argument("--config", type=Path, metavar="FILE", help="a headgate.yaml in place of the shipped one")
     outage.add_argument("--live", action="store_true", help="over real sockets, within minutes instead of hours")
     outage.add_argument("--minutes", type=_positive, help="with --live: the whole drill, two fifths of it outage (5)")
     outage.add_argument("--workers", type=_count, help="with --live: worker processes (1)")
@@ -53,7 +55,9 @@ def register(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """0 where no user noticed, 1 where one did."""
     modes = list(MODES.values()) if options.mode == EVERY else [MODES[options.mode]]
-    reports = [_live(options, mode) if options.live else _drill(_outage(options, mode)) for mode in modes]
+    reports = [
+        _live(options, mode) if options.live else _drill(_outage(options, mode), options.config) for mode in modes
+    ]
     if options.json:
         built = msgspec.to_builtins(reports)
         print_json(built if options.mode == EVERY else built[0])
@@ -73,13 +77,14 @@ def _drilled(report: Report, options: argparse.Namespace) -> Drilled:
     if options.live:
         asked |= {"minutes": _minutes(options), "workers": options.workers or 1}
     name = f"outage{'-live' if options.live else ''}-{'-'.join(report.providers)}-{report.mode}"
-    return Drilled(name, not report.noticed, report.seed, configuration_digest(), asked, told)
+    return Drilled(name, not report.noticed, report.seed, configuration_digest(options.config), asked, told)
 
 
-def _drill(outage: Outage) -> Report:
+def _drill(options: argparse.Namespace, mode: Mode) -> Report:
     """Runs one drill; how much work it was goes to stderr, since it is not part of the report."""
+    outage = _outage(options, mode)
     began = time.process_time()
-    report = run_outage(outage)
+    report = run_outage(outage, options.config)
     spent = time.process_time() - began
     print(f"{outage.mode.name}: {report.calls_total:,} calls in {spent:.1f} CPU seconds", file=sys.stderr)
     return report
@@ -89,6 +94,8 @@ def _live(options: argparse.Namespace, mode: Mode) -> Report:
     """Runs one drill over real sockets. Raises ConfigError."""
     if options.hours is not None:
         raise ConfigError("--hours", "a live drill takes as long as it says", "--minutes M")
+    if options.config is not None:
+        raise ConfigError("--config", "a live drill has a configuration of its own", "--config without --live")
     outage = _outage(options, mode)
     report = run_live(outage, options.workers or 1)
     print(

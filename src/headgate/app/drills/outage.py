@@ -16,10 +16,12 @@ from headgate.app.drills.traffic import Kind, Traffic, first_provider, kinds, re
 from headgate.app.drills.vendors import VendorPeer
 from headgate.app.gate import wire_gate
 from headgate.app.snapshot import compile_snapshot
+from headgate.core.errors import ConfigError
 from headgate.core.ids import CallIds
 from headgate.dialects import DIALECTS
 from headgate.edge import DataPlane
 from headgate.evaluation import (
+    PROVIDERS,
     MemoryJournal,
     NetworkLoop,
     Outage,
@@ -41,6 +43,7 @@ TEAMS = ("shop", "help-desk", "warehouse")
 FIRST_S = 0.4  # how a healthy vendor answers: time to the first token, and between chunks of a stream
 INTERVAL_S = 0.03
 WORDS_PER_CHUNK = 6
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def run_outage(outage: Outage, configuration: Path | None = None) -> Report:
@@ -51,13 +54,14 @@ def run_outage(outage: Outage, configuration: Path | None = None) -> Report:
     """
     with tempfile.TemporaryDirectory(prefix="headgate-drill-") as state:
         config = _configured(state, configuration)
+        _drillable(config, configuration)
         samples = run_virtual(NetworkLoop(), lambda loop: _Drill(outage, config, loop).run())
     return summarise(outage, samples)
 
 
-def configuration_digest() -> str:
-    """The digest of the snapshot that the shipped configuration compiles to. Raises ConfigError."""
-    compiled = compile_snapshot(_configured("state"), SystemClock())  # nothing is written there
+def configuration_digest(configuration: Path | None = None) -> str:
+    """The digest of the snapshot that a drill's configuration compiles to. Raises ConfigError."""
+    compiled = compile_snapshot(_configured("state", configuration), SystemClock())  # nothing is written there
     if compiled.snapshot is None:
         raise compiled.faults[0]
     return compiled.snapshot.digest
@@ -66,6 +70,22 @@ def configuration_digest() -> str:
 def _configured(state: str, configuration: Path | None = None) -> Config:
     chosen = configuration or Path(str(files("headgate"))) / "data" / "drill" / "headgate.yaml"
     return load_config(chosen, {"HEADGATE_DRILL_KEY": "sim-drill"}, chosen.parent, {"state": state})
+
+
+def _drillable(config: Config, configuration: Path | None) -> None:
+    """Raises ConfigError for providers that the simulated vendors cannot stand for."""
+    where = str(configuration or "the shipped configuration")
+    ports = {one.name: urlsplit(one.base_url or "") for one in config.providers}
+    missing = [name for name in PROVIDERS if name not in ports]
+    if missing:
+        raise ConfigError(where, f"a drill needs a provider named `{missing[0]}`", f"all of {', '.join(PROVIDERS)}")
+    for name, url in ports.items():
+        if url.hostname not in LOOPBACK or url.port is None:
+            raise ConfigError(
+                where, f"the drill's clients never call `{name}` itself", "base_url: http://127.0.0.1:PORT"
+            )
+    if len({url.port for url in ports.values()}) < len(ports):
+        raise ConfigError(where, "two providers have the same port", "a port of its own for each")
 
 
 class _Drill:
