@@ -55,9 +55,7 @@ def register(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """0 where no user noticed, 1 where one did."""
     modes = list(MODES.values()) if options.mode == EVERY else [MODES[options.mode]]
-    reports = [
-        _live(options, mode) if options.live else _drill(_outage(options, mode), options.config) for mode in modes
-    ]
+    reports = [_live(options, mode) if options.live else _drill(options, mode) for mode in modes]
     if options.json:
         built = msgspec.to_builtins(reports)
         print_json(built if options.mode == EVERY else built[0])
