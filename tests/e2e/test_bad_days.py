@@ -22,6 +22,7 @@ from tests.e2e.workspace import MODELS, app, providers, route
 BODY = {"model": "two", "messages": [{"role": "user", "content": "hello"}]}
 DOCUMENTS = [route("two", f"openai/{MODELS['openai']}", f"google/{MODELS['google']}"), app("two", "two")]
 MB = 1 << 20
+RUBBISH = b"this is no database, and was never one" * 200
 LOG_LINES_PER_S = 10
 
 
@@ -76,18 +77,38 @@ def test_a_store_that_another_process_locks_stops_no_call(own: Gateway) -> None:
     until(lambda: ok_calls(own) == 21, 40.0, "the keeper caught up")
 
 
-def test_a_store_that_is_broken_is_said_and_stops_no_call(own: Gateway) -> None:
+def test_a_store_that_is_broken_is_named_and_nothing_starts_on_it(own: Gateway) -> None:
     own.stop()
     folder = own.folder / "state" / "calls"
     for file in folder.glob("calls-2*.db*"):
         file.unlink()
-    day = time.strftime("calls-%Y-%m-%d.db", time.gmtime())
-    (folder / day).write_bytes(b"this is no database, and was never one" * 200)
-    with contextlib.suppress(AssertionError):
+    day = folder / time.strftime("calls-%Y-%m-%d.db", time.gmtime())
+    day.write_bytes(RUBBISH)
+    with pytest.raises(AssertionError, match="ended with 2"):
         own.start()
     said = own.process.said()
-    assert day in said
-    assert "not a usable database" in said or "move it away" in said
+    assert f"{day}: not a usable database" in said
+    assert "move it away" in said
+    assert "Traceback" not in said
+    day.unlink()
+    own.start()
+    assert own.ask(BODY).status == 200
+
+
+def test_control_that_comes_back_to_a_broken_store_says_so_and_calls_go_on(own: Gateway) -> None:
+    assert own.ask(BODY).status == 200
+    until(lambda: ok_calls(own) == 1, 15.0, "the first call is kept")
+    files = list((own.folder / "state" / "calls").glob("calls-2*.db*"))
+    os.kill(own.control(), signal.SIGKILL)
+    for file in files:
+        file.write_bytes(RUBBISH)
+    until(lambda: "not a usable database" in own.process.said(), 20.0, "the broken file is named")
+    for _ in range(20):
+        assert own.ask(BODY).status == 200
+    for file in files:
+        file.unlink(missing_ok=True)  # SQLite threw rubbish beside the store away itself
+    until(own.manageable, 40.0, "control is back")
+    until(lambda: ok_calls(own) == 20, 20.0, "what was in the journal followed, into a new file")
 
 
 # -- descriptors

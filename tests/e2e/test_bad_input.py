@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 from collections.abc import Iterator
@@ -95,6 +96,16 @@ def test_a_body_that_is_no_request(gateway: Gateway, dialect: str, what: str) ->
     record = gateway.record(answer.headers["x-headgate-call-id"])
     assert record["call"]["status"] == 400
     assert record["call"]["outcome"] in ("refused", "failed")
+
+
+@each
+def test_a_compressed_body_is_not_unpacked(gateway: Gateway, dialect: str) -> None:
+    bomb = gzip.compress(b" " * 10_000_000)
+    headers = {"authorization": f"Bearer {gateway.key}", "content-encoding": "gzip"}
+    answer = fetch(gateway.url + PATHS[dialect], bomb, headers)
+    assert answer.status == 415
+    assert "content-encoding" in check_form(dialect, answer)
+    assert gateway.record(answer.headers["x-headgate-call-id"])["call"]["outcome"] == "refused"
 
 
 @each

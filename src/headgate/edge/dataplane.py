@@ -89,6 +89,7 @@ class DataPlane:
         call.body = request.body
         reply = ClientReply(exchange, call, surface, self._dialects)
         try:
+            _uncompressed(call)
             call.credential = credential(call.headers, call.query)
         except InvalidRequest as error:
             self._gate.telemetry.refused(call, error)
@@ -136,6 +137,15 @@ class DataPlane:
         call.query = request.query
         call.peer = request.peer
         return call
+
+
+def _uncompressed(call: Call) -> None:
+    """Nobody unpacks what a client sent before it is known: a small body could become a large one. Raises
+    InvalidRequest (415)."""
+    if (call.header(b"content-encoding") or b"identity") != b"identity":
+        error = InvalidRequest("compressed bodies are not taken: send it without content-encoding")
+        error.status = 415
+        raise error
 
 
 def _as_error(refusal: Refusal) -> HeadgateError:
