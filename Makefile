@@ -1,8 +1,9 @@
 # make run        build a virtual environment, start the demo, serve until Ctrl-C (ARGS=--once: call and exit)
 # make test       everything CI checks
-# make soak       every fault shape, a live outage, kill -9 at 200 moments (some 7 minutes), and every outage drill:
-#                 each way to fail for 4 virtual hours, each provider in turn
-# make drills     those outage drills alone (some 10 minutes)
+# make soak       every fault shape, a live outage, kill -9 at 200 moments, crowds, half an hour of mixed load, and
+#                 every outage drill with nine seeds (some 70 minutes)
+# make drills     the outage drills alone: each way to fail for 4 virtual hours, each provider in turn, SEEDS=1 times
+#                 (some 8 minutes)
 # make bench      the budgets, beside nginx and HAProxy (needs gcc; installs the two where it is root)
 # make format     format the sources
 # make lock       pin the newest allowed versions of all dependencies, with hashes
@@ -10,6 +11,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+SEEDS ?= 1
 
 DRILLS = seed=0; for provider in openai anthropic google; do seed=$$((seed + 1)); \
 	  $(BIN)/headgate drill outage --provider $$provider --mode all --rate 0.5 --seed $$seed $(ARGS) || failed=1; \
