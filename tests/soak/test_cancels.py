@@ -21,7 +21,7 @@ CALLS, AT_ONCE, WARM = 10_000, 64, 500
 POOLED = AT_ONCE  # connections to the provider that may be kept
 LET_GO_S = 1.0
 SINGLE = 40
-GROWN_MB = 12.0
+GROWN_MB = 20.0
 
 
 def test_ten_thousand_clients_leave(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -29,7 +29,9 @@ def test_ten_thousand_clients_leave(tmp_path: Path, capsys: pytest.CaptureFixtur
     accounts = {**providers(vendors.url), **providers(vendors.url, "-slow")}
     own = Gateway(tmp_path, {"providers": accounts}, documents()).start()
     try:
-        took = sorted(let_go(own, vendors, stream) for stream in (True, False) for _ in range(SINGLE // 2))
+        took = [let_go(own, vendors, True) for _ in range(SINGLE // 2)]
+        with vendors.failing("f14-hang", "openai"):
+            took = sorted(took + [let_go(own, vendors, False) for _ in range(SINGLE // 2)])
         # as many calls at once as there are clients, and as many again whose end is being noticed
         crowd = Crowd(own, "slow-openai", own.make_key(concurrency=AT_ONCE * 2), seed=20261125)
         worker = own.worker()
@@ -59,7 +61,7 @@ def test_ten_thousand_clients_leave(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def let_go(own: Gateway, vendors: Vendors, stream: bool) -> float:
     """Seconds from a client's leaving until the provider saw its connection closed."""
-    left = vendors.state()["left"]
+    left, answered = vendors.state()["left"], vendors.state()["answered"]
     connection = http.client.HTTPConnection(own.url.removeprefix("http://"), timeout=CALL_S)
     said = [{"role": "user", "content": "[[long 400]]"}]
     body = json.dumps({"model": "slow-openai", "messages": said, "stream": stream})
@@ -68,10 +70,8 @@ def let_go(own: Gateway, vendors: Vendors, stream: bool) -> float:
     if stream:
         assert connection.getresponse().read(100)
     else:
-        until(lambda: own.api("GET", "/api/workers")["workers"][0]["in_flight"] == 1, 10, "the call is under way")
+        until(lambda: vendors.state()["answered"] > answered, 10, "the provider is asked")
     began = time.monotonic()
     connection.close()
     until(lambda: vendors.state()["left"] > left, 10, "the provider is let go of")
-    took = time.monotonic() - began
-    until(lambda: own.api("GET", "/api/workers")["workers"][0]["in_flight"] == 0, 10, "the call is over")
-    return took
+    return time.monotonic() - began

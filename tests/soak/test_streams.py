@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from benchmarks.load import phases, processes
 from benchmarks.load.contestants import MOCK_PORT, Contestant, headgate
+
 from headgate.app.roster import read_roster
 
 STREAMS, CHUNKS, INTERVAL_US, RAMP_S = 5000, 20, 2_000_000, 20
