@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import warnings
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from headgate.core.errors import UpstreamError
 from headgate.core.types import Origin
 from headgate.wire.client import HttpTransport
 from headgate.wire.resolver import Resolver
 from tests.support.world import ManualClock, run
+from tests.wire.certificates import HOST, Authority
 from tests.wire.provider import OK, Provider, Wire, fetch, outbound, provider
 
 pytestmark = pytest.mark.usefixtures("both_loops")
@@ -91,6 +96,76 @@ def test_bad_tls(fault: str, authority: tuple[trustme.CA, str]) -> None:
             return caught.value.kind
 
     assert run(talk()) == "tls_failed"
+
+
+def old_protocol(authority: Authority, folder: Path) -> ssl.SSLContext:
+    context = authority.issue(folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    return context
+
+
+def another(authority: Authority, folder: Path, **wrong: Any) -> ssl.SSLContext:
+    """A server whose certificate comes from an authority between, with something wrong about that."""
+    between = Authority("between", authority, **wrong)
+    return between.issue(folder, chain=between.pem())
+
+
+# twelve, with the handshake that never ends and the server that speaks no TLS beside them
+BAD: dict[str, Callable[[Authority, Path], ssl.SSLContext]] = {
+    "expired": lambda authority, folder: authority.issue(folder, valid=(-10, -1)),
+    "not yet valid": lambda authority, folder: authority.issue(folder, valid=(1, 10)),
+    "for another host": lambda authority, folder: authority.issue(folder, names=("other.example",)),
+    "for all hosts of another domain": lambda authority, folder: authority.issue(folder, names=("*.other.example",)),
+    "for every host of a top-level domain": lambda authority, folder: authority.issue(folder, names=("*",)),
+    "for an address": lambda authority, folder: authority.issue(folder, names=("127.0.0.1",)),
+    "host in the subject alone": lambda authority, folder: authority.issue(folder, names=()),
+    "from an authority nobody knows": lambda authority, folder: Authority("unknown").issue(folder),
+    "a weak key": lambda authority, folder: authority.issue(folder, bits=1024),
+    "for clients": lambda authority, folder: authority.issue(folder, usage=ExtendedKeyUsageOID.CLIENT_AUTH),
+    "issued by no authority": lambda authority, folder: another(authority, folder, signs=False),
+    "issued by an authority that expired": lambda authority, folder: another(authority, folder, valid=(-10, -1)),
+    "TLS 1.1 at most": old_protocol,
+}
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_bad_certificates(fault: str, tmp_path: Path) -> None:
+    known = Authority("known")
+    (tmp_path / "ca.pem").write_bytes(known.pem())
+    asked: list[bytes] = []
+
+    async def listen(wire: Wire) -> None:
+        asked.append((await wire.request())[0])
+        await wire.say(OK)
+
+    async def talk() -> str:
+        async with provider(listen, BAD[fault](known, tmp_path)) as there:
+            client = transport(str(tmp_path / "ca.pem"))
+            with pytest.raises(UpstreamError) as caught:
+                await fetch(client, outbound(where(there, HOST)))
+            assert client.open_connections() == 0
+            return caught.value.kind
+
+    assert run(talk()) == "tls_failed"
+    assert asked == []
+
+
+def test_the_same_authority_s_good_certificate_is_taken(tmp_path: Path) -> None:
+    known = Authority("known")
+    (tmp_path / "ca.pem").write_bytes(known.pem())
+
+    async def talk() -> None:
+        for made in (known.issue(tmp_path), known.issue(tmp_path, bits=2048), another(known, tmp_path)):
+            async with provider(play, made) as there:
+                client = transport(str(tmp_path / "ca.pem"))
+                assert await fetch(client, outbound(where(there, HOST))) == b"ok"
+                await client.close()
+                await asyncio.sleep(0.01)
+
+    run(talk())
 
 
 def test_a_handshake_that_never_ends_is_given_up(authority: tuple[trustme.CA, str]) -> None:
