@@ -108,6 +108,18 @@ def test_a_compressed_body_is_not_unpacked(gateway: Gateway, dialect: str) -> No
     assert gateway.record(answer.headers["x-headgate-call-id"])["call"]["outcome"] == "refused"
 
 
+@pytest.mark.parametrize(
+    "unit",
+    ["\ufdfa", "e" + "\u0301" * 50, "\u200b", "\u202e", "\U0010ffff", "\U0001f468\u200d", "\ufeff"],
+    ids=["grows-when-normalized", "marks", "no-width", "right-to-left", "last-plane", "joined", "byte-order-mark"],
+)
+def test_text_that_is_made_to_be_slow_passes_the_checks(gateway: Gateway, unit: str) -> None:
+    """Through checks on what goes in: one of these grows 18 times where it is normalized."""
+    said = [{"role": "user", "content": unit * (100_000 // len(unit))}]
+    answer = gateway.ask({"model": "guarded-openai", "messages": said})
+    assert answer.status == 200, answer.body[:500]
+
+
 @each
 def test_an_unknown_model(gateway: Gateway, dialect: str) -> None:
     path = PATHS[dialect].replace("to-openai", "no-such-model")
