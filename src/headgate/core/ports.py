@@ -61,12 +61,16 @@ class Entropy(Protocol):
 
 
 class Deadlines(msgspec.Struct, frozen=True, gc=False):
-    """How long to wait, in seconds: for the connection, the first token, between two reads, for the whole call."""
+    """How long to wait, in seconds: for the connection, the first token, between two reads, for the whole call.
+
+    `min_rate` is in characters of content a second: a stream that brings fewer is given up. 0: however few.
+    """
 
     connect_s: float = 3.0
     first_token_s: float = 60.0
     idle_s: float = 60.0
     total_s: float = 600.0
+    min_rate: float = 1.0
 
 
 class OutboundRequest(msgspec.Struct, gc=False):

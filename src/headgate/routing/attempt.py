@@ -11,6 +11,7 @@ from headgate.core.record import AttemptRecord
 from headgate.core.snapshot import Target
 from headgate.core.types import Usage, folded, money
 from headgate.dialects.base import AnswerReader
+from headgate.routing.flow import Flow
 
 LINGER_S = 0.25  # how long a provider may keep a stream open after its answer is complete
 ERROR_BODY_BYTES_MAX = 256 * 1024
@@ -22,8 +23,9 @@ class Attempt:
     """Reads one answer. `refused` is set once the model has begun to refuse, `complete` once the answer has ended."""
 
     __slots__ = (
-        "_began_ns", "_clock", "_ended", "_finished", "_first_token_ns", "_idle_ns", "_inbound", "_part_ns", "_reader",
-        "_request", "_usage", "complete", "headers", "number", "record", "refused", "started_ns", "stream", "target",
+        "_began_ns", "_clock", "_ended", "_finished", "_first_token_ns", "_flow", "_idle_ns", "_inbound", "_part_ns",
+        "_reader", "_request", "_usage", "complete", "headers", "number", "record", "refused", "started_ns", "stream",
+        "target",
     )  # fmt: skip
 
     def __init__(self, began_ns: int, target: Target, number: int, why: str, clock: Clock) -> None:
@@ -40,6 +42,7 @@ class Attempt:
         self.stream = False
         self._request: OutboundRequest | None = None
         self._idle_ns = 0
+        self._flow: Flow | None = None
         self._part_ns: int | None = None  # when the event that is not whole yet began
         self._ended = False
         self._finished = False
@@ -53,6 +56,8 @@ class Attempt:
         self._request = request
         self.stream = stream
         self._idle_ns = int(request.deadlines.idle_s * 1e9)
+        if stream and request.deadlines.min_rate:
+            self._flow = Flow(request.deadlines.min_rate)
 
     def call_off(self) -> None:
         """The target answers nobody: whoever reads this attempt gets UpstreamError called_off, at once."""
@@ -85,7 +90,7 @@ class Attempt:
         """The frames of the next read that completes any; None at the end.
 
         Raises UpstreamError: what transport and reader raise; first_token_timeout where only lifecycle events come;
-        bad_tool_call where the model's call was broken and nothing was committed yet.
+        bad_tool_call where the model's call was broken and nothing was committed yet; too_slow where content drips.
         """
         inbound, reader = self._inbound, self._reader
         if inbound is None or reader is None or self._ended:
@@ -108,7 +113,10 @@ class Attempt:
             frames = reader.feed(data)
             if frames:
                 self._part_ns = None
+                before = self.record.chars
                 self._note(frames, committed)
+                if self._flow is not None:
+                    self._flows(self._flow, self.record.chars - before)
                 return frames
             if self.stream:
                 self._partial()
@@ -187,6 +195,10 @@ class Attempt:
             raise UpstreamError("bad_tool_call", "the model's answer was broken off by its provider")
         if self._first_token_ns is not None:
             self._in_time(self._first_token_ns)
+
+    def _flows(self, flow: Flow, chars: int) -> None:
+        if flow.came(chars, self._clock.monotonic_ns()) and not self._finished:
+            raise UpstreamError("too_slow", "the content came at less than the slowest rate that the route allows")
 
     def _partial(self) -> None:
         """Some bytes came, and no whole event: a drip of bytes is no sign of life."""

@@ -24,12 +24,13 @@ TARGETS_MAX = 16
 ATTEMPTS_MAX = 10
 ATTEMPTS = 3
 HEDGES_MAX = 0.05  # of a route's calls: beyond, hedging makes the load that it flees from
-# seconds: the least that can work, and the most that a client may be kept waiting
+# seconds (`min_rate`: characters a second): the least that can work, and the most that a client may be kept waiting
 DEADLINE_BOUNDS = {
     "connect_s": (0.01, 60.0),
     "first_token_s": (0.01, 3600.0),
     "idle_s": (0.01, 3600.0),
     "total_s": (0.01, 7200.0),
+    "min_rate": (0.0, 1000.0),
 }
 _FIELDS = ("targets", "strategy", "rules", "deadlines", "attempts", "on_break", "hedge")
 
@@ -43,9 +44,9 @@ def compile_route(artifact: Artifact, targets: TargetFactory, models: Models = _
 
     Content: `targets`, a list of `provider/model` or `{provider, model}` in the order they are to be asked;
     `strategy` and `rules`, where another order is wanted (`models` finds a classifier by `name@1.0.0`);
-    `deadlines` in seconds (`connect_s`, `first_token_s`, `idle_s`, `total_s`); `attempts`, how many targets one call
-    may try; `on_break`, what happens where a streamed answer breaks off in front of its client; `hedge`, when a second
-    target is asked beside one that dawdles.
+    `deadlines` in seconds (`connect_s`, `first_token_s`, `idle_s`, `total_s`) and `min_rate`; `attempts`, how many
+    targets one call may try; `on_break`, what happens where a streamed answer breaks off in front of its client;
+    `hedge`, when a second target is asked beside one that dawdles.
     """
     content = artifact.content
     _known(artifact, "", content, _FIELDS)
@@ -169,10 +170,11 @@ def _deadlines(artifact: Artifact, value: Json) -> Deadlines:
     seconds: dict[str, float] = {}
     for name, number in fields.items():
         low, high = DEADLINE_BOUNDS[name]
+        unit = "characters a second" if name == "min_rate" else "seconds"
         if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
-            raise artifact.fault(f"deadlines.{name}", f"`{name}` is not a number of seconds", f"{low:g} to {high:g}")
+            raise artifact.fault(f"deadlines.{name}", f"`{name}` is not a number of {unit}", f"{low:g} to {high:g}")
         if not low <= number <= high:
-            raise artifact.fault(f"deadlines.{name}", f"`{name}` is {number:g}", f"{low:g} to {high:g} seconds")
+            raise artifact.fault(f"deadlines.{name}", f"`{name}` is {number:g}", f"{low:g} to {high:g} {unit}")
         seconds[name] = float(number)
     made = Deadlines(**seconds)
     if "total_s" in seconds and made.total_s < made.connect_s:

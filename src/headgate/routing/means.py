@@ -63,4 +63,5 @@ class Means:
 
 def shortened(deadlines: Deadlines, first_s: float, total_s: float) -> Deadlines:
     """The deadlines of an attempt that may take `first_s` to its head and `total_s` in all."""
-    return Deadlines(min(deadlines.connect_s, total_s), min(first_s, total_s), deadlines.idle_s, total_s)
+    connect_s, first_s = min(deadlines.connect_s, total_s), min(first_s, total_s)
+    return Deadlines(connect_s, first_s, deadlines.idle_s, total_s, deadlines.min_rate)
