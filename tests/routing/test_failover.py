@@ -10,18 +10,12 @@ from headgate.core.errors import CannotCarry, UpstreamError
 from headgate.core.ports import Deadlines
 from headgate.core.record import CallRecord
 from headgate.core.stages import Funded, Screened
-from tests.routing.scripted import GOOD, WHOLE, House, Reply
+from tests.routing.scripted import GOOD, WHOLE, House, Reply, read_all
 from tests.support.world import run
 
 
 def record_of(screened: Screened) -> CallRecord:
     return screened.grounded.prompted.selected.admitted.call.record
-
-
-async def read_all(house: House, screened: Screened) -> None:
-    async with house.routing.send(Funded(house.routing.plan(screened))) as upstream:
-        while await upstream.read() is not None:
-            pass
 
 
 def broken(kind: str) -> UpstreamError:

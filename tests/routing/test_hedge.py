@@ -12,7 +12,7 @@ from headgate.core.record import answering
 from headgate.core.snapshot import Hedging, Route
 from headgate.core.types import Price
 from headgate.routing.budget import HEDGES_AHEAD, HedgeBudget
-from tests.routing.scripted import GOOD, WHOLE, House, Reply, Told
+from tests.routing.scripted import GOOD, WHOLE, House, Reply, Told, read_all
 from tests.support.world import run
 
 SOON = Hedging(after_s=0.5, share=1.0)
@@ -127,13 +127,16 @@ def test_a_client_that_leaves_ends_both() -> None:
         house = House()
         house.script("a", DAWDLES)
         house.script("b", Reply(b"begin:m-2\n", asyncio.Event()))
-        asking = asyncio.ensure_future(ask(house, route(house)))
+        screened = house.screened(route(house))
+        record = screened.grounded.prompted.selected.admitted.call.record
+        asking = asyncio.ensure_future(read_all(house, screened))
         await turns()
         house.clock.advance(0.6)
         await turns()
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
         assert house.transport.hosts() == ["a.m", "b.m"]
+        assert [attempt.outcome for attempt in record.attempts] == ["cancelled", "cancelled"]
         assert [inbound.fate for inbound in house.transport.inbounds] == ["aborted", "aborted"]
         assert not house.routing._means.watch._waiting
 
@@ -239,3 +242,37 @@ def test_the_budget_starts_empty_and_is_bounded() -> None:
     for _ in range(10_000):
         budget.called(0.05)
     assert sum(budget.take() for _ in range(100)) == HEDGES_AHEAD
+
+
+def test_a_second_that_may_not_be_followed_does_not_end_a_call_that_the_first_answers() -> None:
+    async def play() -> None:
+        house, go = House(), asyncio.Event()
+        house.script("a", Reply(b"begin:m-1\n", go, GOOD[len(b"begin:m-1\n") :]))
+        house.script("b", Reply(b"client_fault", status=400))
+        asking = asyncio.ensure_future(ask(house, route(house)))
+        await turns()
+        house.clock.advance(0.6)
+        await turns()
+        go.set()
+        told = await asking
+        assert told.error is None
+        assert told.outcomes == [("a", "ok", None), ("b", "failed", "client_fault")]
+
+    run(play())
+
+
+def test_where_the_first_fails_after_it_the_fault_of_the_request_is_told() -> None:
+    async def play() -> None:
+        house, go = House(), asyncio.Event()
+        house.script("a", Reply(b"begin:m-1\n", go, UpstreamError("connection_reset", "scripted")))
+        house.script("b", Reply(b"client_fault", status=400))
+        asking = asyncio.ensure_future(ask(house, route(house)))
+        await turns()
+        house.clock.advance(0.6)
+        await turns()
+        go.set()
+        told = await asking
+        assert told.upstream.kind == "client_fault"
+        assert told.outcomes == [("a", "failed", "connection_reset"), ("b", "failed", "client_fault")]
+
+    run(play())

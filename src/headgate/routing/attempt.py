@@ -14,6 +14,7 @@ from headgate.dialects.base import AnswerReader
 from headgate.routing.flow import Flow
 
 LINGER_S = 0.25  # how long a provider may keep a stream open after its answer is complete
+BARREN_BYTES_MAX = 1024 * 1024  # of a stream before its first content
 ERROR_BODY_BYTES_MAX = 256 * 1024
 ERROR_BODY_S = 5.0
 _REQUEST_ID_CHARS_MAX = 128
@@ -23,9 +24,9 @@ class Attempt:
     """Reads one answer. `refused` is set once the model has begun to refuse, `complete` once the answer has ended."""
 
     __slots__ = (
-        "_began_ns", "_clock", "_ended", "_finished", "_first_token_ns", "_flow", "_idle_ns", "_inbound", "_part_ns",
-        "_reader", "_request", "_usage", "complete", "headers", "number", "record", "refused", "started_ns", "stream",
-        "target",
+        "_barren_bytes", "_began_ns", "_clock", "_ended", "_finished", "_first_token_ns", "_flow", "_idle_ns",
+        "_inbound", "_part_ns", "_reader", "_request", "_usage", "complete", "headers", "number", "record", "refused",
+        "started_ns", "stream", "target",
     )  # fmt: skip
 
     def __init__(self, began_ns: int, target: Target, number: int, why: str, clock: Clock) -> None:
@@ -41,7 +42,7 @@ class Attempt:
         self.complete = False
         self.stream = False
         self._request: OutboundRequest | None = None
-        self._idle_ns = 0
+        self._idle_ns = self._barren_bytes = 0
         self._flow: Flow | None = None
         self._part_ns: int | None = None  # when the event that is not whole yet began
         self._ended = False
@@ -65,12 +66,12 @@ class Attempt:
         if request is not None and request.answer is not None:
             request.answer.call_off()
 
-    def answers(self, inbound: Inbound, reader: AnswerReader, first_token_s: float | None) -> None:
-        """The head of a good answer arrived. `first_token_s`: how long from the start its first content may take."""
+    def answers(self, inbound: Inbound, reader: AnswerReader) -> None:
+        """The head of a good answer arrived."""
         self._reader = reader
         self.heard(inbound)
-        if first_token_s is not None:
-            self._first_token_ns = self.started_ns + int(first_token_s * 1e9)
+        if self.stream and self._request is not None:
+            self._first_token_ns = self.started_ns + int(self._request.deadlines.first_token_s * 1e9)
 
     def heard(self, inbound: Inbound) -> None:
         """An answer's head arrived: its connection is ours to let go of, its status and request id go on record."""
@@ -89,8 +90,9 @@ class Attempt:
     async def read(self, committed: bool) -> list[Frame] | None:
         """The frames of the next read that completes any; None at the end.
 
-        Raises UpstreamError: what transport and reader raise; first_token_timeout where only lifecycle events come;
-        bad_tool_call where the model's call was broken and nothing was committed yet; too_slow where content drips.
+        Raises UpstreamError: what transport and reader raise; first_token_timeout where only lifecycle events come,
+        response_too_large where there is no end of them; bad_tool_call where the model's call was broken and nothing
+        was committed yet; too_slow where content drips.
         """
         inbound, reader = self._inbound, self._reader
         if inbound is None or reader is None or self._ended:
@@ -110,6 +112,8 @@ class Attempt:
                 self._note(frames, committed)
                 self.complete = True
                 return frames or None
+            if self._first_token_ns is not None:
+                self._barren(len(data))
             frames = reader.feed(data)
             if frames:
                 self._part_ns = None
@@ -209,6 +213,12 @@ class Attempt:
             raise UpstreamError("too_slow", "the provider sent less than one whole event in the time it may be idle")
         if self._first_token_ns is not None:
             self._in_time(self._first_token_ns)
+
+    def _barren(self, size: int) -> None:
+        """So many bytes more, and no content yet."""
+        self._barren_bytes += size
+        if self._barren_bytes > BARREN_BYTES_MAX:
+            raise UpstreamError("response_too_large", "the provider streamed without end and without any content")
 
     def _in_time(self, limit_ns: int) -> None:
         if self._clock.monotonic_ns() > limit_ns:

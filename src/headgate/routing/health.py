@@ -132,6 +132,10 @@ class Health:
         """Whether nothing is held against it and its last call did not fail."""
         return all(not (breaker.held or breaker.ramping or breaker.streak) for breaker in self._of(target))
 
+    def silent(self, target: Target) -> bool:
+        """Whether it is held for answering nobody: who asks it all the same should not wait for long."""
+        return any(breaker.held and breaker.kind in _SILENT for breaker in self._of(target))
+
     def wait_s(self, target: Target) -> float | None:
         """Seconds until the target may be asked again, as far as is known; None where it may be asked now."""
         now = self._clock.monotonic_ns()

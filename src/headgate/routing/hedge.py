@@ -52,8 +52,16 @@ class Tries(Protocol):
         """A try failed. Raises the error where no other target may be asked."""
         ...
 
-    def outrun(self, attempt: Attempt) -> None:
-        """The other one answered, or nobody waits any more."""
+    def noted(self, attempt: Attempt, error: UpstreamError) -> None:
+        """A try failed in a way that ends the call, but another still runs, and may answer."""
+        ...
+
+    def final(self, error: UpstreamError) -> None:
+        """Nobody ran on to answer: raises the error that was noted."""
+        ...
+
+    def outrun(self, attempt: Attempt, left: bool) -> None:
+        """The other one answered, or the client has `left`."""
         ...
 
 
@@ -103,49 +111,80 @@ async def race(tries: Tries, clock: Clock, after_s: float) -> tuple[Runner, list
 
     Raises what `tries` raises. Whoever still runs when it ends is cancelled, and its connection cut.
     """
-    running: dict[asyncio.Task[list[Frame]], Runner] = {}
-    turn = asyncio.Event()
-    late: list[bool] = []
-
-    def enter(runner: Runner) -> None:
-        task = asyncio.get_running_loop().create_task(_content(tries, runner), name=f"race {runner.attempt.target}")
-        running[task] = runner
-        task.add_done_callback(ended)
-
-    def ended(task: asyncio.Task[list[Frame]]) -> None:
-        if not task.cancelled():
-            task.exception()  # looked at, so that nobody is told of a loser's
-        turn.set()
-
-    def is_late() -> None:
-        late.append(True)
-        turn.set()
-
-    timer = clock.call_later(after_s, is_late)
+    field = _Field(tries)
+    timer = clock.call_later(after_s, field.is_late)
+    left = False
     try:
-        enter(tries.first())
-        while running:
-            await turn.wait()
-            turn.clear()
-            for task in sorted([task for task in running if task.done()], key=_failed):
-                runner = running.pop(task)
+        return await field.run()
+    except asyncio.CancelledError:
+        left = True
+        raise
+    finally:
+        timer.cancel()
+        field.clear(left)
+
+
+class _Field:
+    """Who runs in a race."""
+
+    __slots__ = ("_fatal", "_late", "_running", "_tries", "_turn")
+
+    def __init__(self, tries: Tries) -> None:
+        self._tries = tries
+        self._running: dict[asyncio.Task[list[Frame]], Runner] = {}
+        self._turn = asyncio.Event()
+        self._late = False
+        self._fatal: UpstreamError | None = None
+
+    def is_late(self) -> None:
+        self._late = True
+        self._turn.set()
+
+    async def run(self) -> tuple[Runner, list[Frame]] | None:
+        self._enter(self._tries.first())
+        while self._running:
+            await self._turn.wait()
+            self._turn.clear()
+            for task in sorted([task for task in self._running if task.done()], key=_failed):
+                runner = self._running.pop(task)
                 error = task.exception()
                 if error is None:
                     return runner, task.result()
-                if not isinstance(error, UpstreamError):
-                    raise error
-                tries.failed(runner.attempt, error)
-            if late and running:
-                late.clear()
-                runner = tries.second()
+                self._lost(runner, error)
+            if self._late and self._running:
+                self._late = False
+                runner = self._tries.second()
                 if runner is not None:
-                    enter(runner)
+                    self._enter(runner)
+        if self._fatal is not None:
+            self._tries.final(self._fatal)
         return None
-    finally:
-        timer.cancel()
-        for task, runner in running.items():
+
+    def _lost(self, runner: Runner, error: BaseException) -> None:
+        if not isinstance(error, UpstreamError):
+            raise error
+        if self._running and not error.retryable and not runner.attempt.refused:
+            self._tries.noted(runner.attempt, error)
+            self._fatal = error
+        else:
+            self._tries.failed(runner.attempt, error)
+
+    def clear(self, left: bool) -> None:
+        for task, runner in self._running.items():
             task.cancel()
-            tries.outrun(runner.attempt)
+            self._tries.outrun(runner.attempt, left)
+
+    def _enter(self, runner: Runner) -> None:
+        task = asyncio.get_running_loop().create_task(
+            _content(self._tries, runner), name=f"race {runner.attempt.target}"
+        )
+        self._running[task] = runner
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[list[Frame]]) -> None:
+        if not task.cancelled():
+            task.exception()  # looked at, so that nobody is told of a loser's
+        self._turn.set()
 
 
 async def _content(tries: Tries, runner: Runner) -> list[Frame]:

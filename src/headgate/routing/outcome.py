@@ -26,7 +26,8 @@ def most_telling(failures: list[Failure], retry_after_s: float | None) -> Upstre
     back helps, so it goes before a request that is too long, and that before what only an operator can mend (key,
     quota, retired model). Among equals the target that was asked first speaks. Where several targets were asked, the
     message names each with its failure; no provider's own words and no body go out with it. What passes says when to
-    come back: in `retry_after_s`, or soon where that is not known.
+    come back: in `retry_after_s`, or soon where that is not known. Where several failed, or all are held
+    in trouble, no single provider's bad answer (502) or silence (504) is told, but that nobody serves (503).
     """
     chosen = max(failures, key=_hope).error  # max keeps the first of equals
     if len(failures) > 1:
@@ -38,7 +39,9 @@ def most_telling(failures: list[Failure], retry_after_s: float | None) -> Upstre
             cool_s=chosen.cool_s,
         )
     if chosen.kind not in _LASTING and chosen.kind != "context_too_long":
-        chosen.retry_after_s = SOON_S if retry_after_s is None else retry_after_s
+        chosen.retry_after_s = max(retry_after_s or 0.0, SOON_S)
+        if chosen.status in (502, 504) and (retry_after_s is not None or len(failures) > 1):
+            chosen.status = 503
     return chosen
 
 

@@ -107,6 +107,6 @@ class Prober:
             attempt.heard(inbound)
             raise endpoint.failure(inbound.status, inbound.headers, await error_body(inbound, self._clock))
         reader = self._dialects[endpoint.dialect].reader(stream, True)
-        attempt.answers(inbound, reader, DEADLINES.first_token_s if stream else None)
+        attempt.answers(inbound, reader)
         while await attempt.read(False) is not None:
             pass

@@ -20,6 +20,7 @@ from headgate.routing.hedge import Runner, race
 from headgate.routing.means import WHOLE_FACTOR, Means, shortened
 from headgate.routing.outcome import Failure, most_telling
 from headgate.routing.passing import passing
+from headgate.routing.probe import DEADLINES as PROBED
 
 
 class Sending:
@@ -114,6 +115,11 @@ class Sending:
                 return Batch(frames, begun.number, begun.target.endpoint.dialect)
             self.failed(attempt, failed)
 
+    def final(self, error: UpstreamError) -> None:
+        """See `hedge.Tries`."""
+        self._done = True
+        raise error
+
     async def _race(self, hedge: Hedging) -> list[Frame] | None:
         """What the first of two tries to show content has said; None where none was run, or nobody won it."""
         means, planned = self._means, self._planned
@@ -161,12 +167,14 @@ class Sending:
         why = f"a hedge: {late.target} had shown nothing for {waited_s:.1f} s"
         return Runner(self._begin(candidate.target, why), request, record.dropped)
 
-    def outrun(self, attempt: Attempt) -> None:
+    def outrun(self, attempt: Attempt, left: bool) -> None:
         """See `hedge.Tries`. What a provider was asked is on its bill, whether its answer was waited for or not."""
         means, record = self._means, attempt.record
         means.watch.remove(attempt)
-        attempt.close("cut")
+        attempt.close("cancelled" if left else "cut")
         attempt.drop()
+        if left:
+            return
         means.hedges.outrun(attempt.target, attempt.stream, (record.ended_us or 0) - record.started_us)
         if record.input_tokens is None:
             record.input_tokens, record.output_tokens = self._planned.input_tokens, record.chars // CHARS_PER_TOKEN
@@ -221,7 +229,7 @@ class Sending:
         dialect, asked = attempt.target.endpoint.dialect, self._asked
         keep_usage = asked.wants_usage or dialect != self._call.dialect
         reader = self._means.dialects[dialect].reader(asked.stream, keep_usage, asked.choices)
-        attempt.answers(inbound, reader, self._planned.route.deadlines.first_token_s if asked.stream else None)
+        attempt.answers(inbound, reader)
         self._means.quotas.heard(attempt.target, attempt.headers)
 
     def _next(self) -> tuple[Candidate, OutboundRequest]:
@@ -242,7 +250,7 @@ class Sending:
                     self._skip(target, why)
                     continue
                 try:
-                    request = self._request(target, within)
+                    request = self._request(target, self._patience(target, within))
                 except CallerError as error:
                     self._misfit = self._misfit or error
                     self._skip(target, error.message)
@@ -263,10 +271,17 @@ class Sending:
 
     def _within(self) -> Deadlines | None:
         """The deadlines of the next attempt: the call's total holds for all attempts together. None when it is over."""
-        if self._failures:
+        if self._failures or (self._rest is not None and self._rest.begun is not None):
             return self._remaining()
         deadlines = self._planned.route.deadlines
         return deadlines if self._asked.stream else self._means.whole(deadlines)  # the first attempt: nothing is spent
+
+    def _patience(self, target: Target, within: Deadlines) -> Deadlines:
+        """Who answers nobody, and is asked because nobody else is left, is not waited for beyond what is usual."""
+        if not self._means.health.silent(target):
+            return within
+        soft_s = self._means.paces.soft_ns(target, self._asked.stream) / 1e9
+        return shortened(within, min(within.first_token_s, soft_s, PROBED.first_token_s), within.total_s)
 
     def _remaining(self) -> Deadlines | None:
         """The deadlines of an attempt that begins now. None when the call's time is over."""
@@ -319,18 +334,7 @@ class Sending:
     def failed(self, attempt: Attempt, error: UpstreamError) -> None:
         """Notes a failure. Raises it where no other target may be asked: the client has seen content, the model has
         begun to refuse, or the request itself is at fault."""
-        attempt.close("failed", error)
-        attempt.drop()
-        self._means.watch.remove(attempt)
-        stream = attempt.stream
-        if error.kind == "model_gone" and not attempt.target.known and self._planned.route.ref is None:
-            self._only = attempt.target.model  # a mistyped name says nothing about a target
-        else:
-            self._means.health.failed(attempt.target, error, attempt.started_ns, stream, self._committed)
-            if error.counts:
-                self._means.paces.failed(attempt.target)
-        if attempt.target.endpoint.dialect != self._call.dialect:
-            error.body = None  # not in words the client's SDK understands
+        self.noted(attempt, error)
         if self._committed and self._rest is not None and self._rest.broke(attempt, error):
             return
         if self._committed or attempt.refused or not error.retryable:
@@ -345,6 +349,21 @@ class Sending:
         error.__traceback__ = error.__context__ = error.__cause__ = None
         self._failures.append(Failure(attempt.target, error))
 
+    def noted(self, attempt: Attempt, error: UpstreamError) -> None:
+        """A try has failed: it is on record, held against its target, and its connection let go of."""
+        attempt.close("failed", error)
+        attempt.drop()
+        self._means.watch.remove(attempt)
+        stream = attempt.stream
+        if error.kind == "model_gone" and not attempt.target.known and self._planned.route.ref is None:
+            self._only = attempt.target.model  # a mistyped name says nothing about a target
+        else:
+            self._means.health.failed(attempt.target, error, attempt.started_ns, stream, self._committed)
+            if error.counts:
+                self._means.paces.failed(attempt.target)
+        if attempt.target.endpoint.dialect != self._call.dialect:
+            error.body = None  # not in words the client's SDK understands
+
     def _exhausted(self) -> UpstreamError | CallerError | GatewayError:
         self._done = True
         if self._rest is not None and self._rest.error is not None:
@@ -352,7 +371,8 @@ class Sending:
         if self._failures:
             self.exhausted = True
             waits = [self._means.health.wait_s(candidate.target) for candidate in self._planned.candidates]
-            return most_telling(self._failures, min((wait for wait in waits if wait is not None), default=None))
+            known = [wait for wait in waits if wait is not None]
+            return most_telling(self._failures, min(known) if len(known) == len(waits) else None)
         return self._misfit or GatewayError("no target could be asked")
 
     def _skip(self, target: Target, why: str) -> None:

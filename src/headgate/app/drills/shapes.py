@@ -51,6 +51,8 @@ CANCELLED = Expected(LEFT, 1, NOTHING)
 MIXED = Expected(WHOLE, 0, EITHER)
 THIRD = Expected(WHOLE, 3, COUNTS)
 ALL_DOWN = Expected(DOWN, 3, COUNTS)
+# shapes of the whole: what each of the three providers does
+_EVERYONE = {"f34-all-down": "f34-down", "f34-all-hang": "f14-hang", "f34-all-reset": "f11-reset"}
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -85,7 +87,7 @@ class Shape(msgspec.Struct, frozen=True):
     @property
     def made_by(self) -> str:
         """The simulator's fault that makes it."""
-        return "f34-down" if self.name == "f34-all-down" else self.name
+        return _EVERYONE.get(self.name, self.name)
 
     @property
     def told(self) -> str:
@@ -191,6 +193,8 @@ _MANY = (
     Shape("f33-key-skew", ELSEWHERE, ELSEWHERE, others="key"),
     Shape("f34-down", THIRD, THIRD, others="two", summary="two of three providers are down"),
     Shape("f34-all-down", ALL_DOWN, ALL_DOWN, others="none", summary="every provider is down"),
+    Shape("f34-all-hang", ALL_DOWN, ALL_DOWN, others="none", brief=True, summary="no provider answers anything"),
+    Shape("f34-all-reset", ALL_DOWN, ALL_DOWN, others="none", summary="every provider resets connections"),
     Shape("f35-flap", MIXED, MIXED, calls=24, knobs=",period=0.25"),
     Shape("f36-gzip-bomb", ELSEWHERE, ELSEWHERE),
     # what is lost of Anthropic's stream is its last event, behind the finish
