@@ -54,6 +54,7 @@ def test_the_second_answers_where_the_first_dawdles(stream: bool, answer: bytes)
         assert (told.record.provider, told.batches[-1][0]) == ("b", 2)
         assert first.cost_usd is not None
         assert first.cost_usd > 0
+        assert first.output_tokens == (0 if stream else second.output_tokens)
         assert house.transport.inbounds[0].fate == "aborted"
         assert house.routing.health.healthy(house.target("a"))
 

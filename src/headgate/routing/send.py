@@ -27,9 +27,9 @@ class Sending:
     """The answer to one call as it arrives (`pipeline.Upstream`)."""
 
     __slots__ = (
-        "_asked", "_attempt", "_begun_ns", "_body", "_call", "_candidates", "_committed", "_done", "_early",
-        "_failures", "_hedge", "_left", "_lost", "_means", "_misfit", "_only", "_planned", "_read", "_rest", "_window",
-        "exhausted",
+        "_asked", "_attempt", "_begun_ns", "_body", "_call", "_candidates", "_committed", "_done",
+        "_failures", "_left", "_lost", "_means", "_misfit", "_only", "_outran", "_planned", "_read", "_rest",
+        "_window", "exhausted",
     )  # fmt: skip
 
     def __init__(self, means: Means, funded: Funded) -> None:
@@ -49,6 +49,7 @@ class Sending:
         self._read: Read | CallerError | None = None
         self._window: int | None = None  # a larger context than this is needed, in tokens
         self._lost = self._call.record.dropped  # before any target was chosen: what the client's own dialect cannot say
+        self._outran: Attempt | None = None  # the loser of a race for a whole answer
         self._only: str | None = None  # a model that nobody knows: others do not stand in for it
         self._committed = False
         self._done = False
@@ -176,9 +177,15 @@ class Sending:
         if left:
             return
         means.hedges.outrun(attempt.target, attempt.stream, (record.ended_us or 0) - record.started_us)
-        if record.input_tokens is None:
-            record.input_tokens, record.output_tokens = self._planned.input_tokens, record.chars // CHARS_PER_TOKEN
-            record.cost_usd = money(attempt.target.price, Usage(record.input_tokens, record.output_tokens))
+        if record.input_tokens is None and attempt.stream:
+            self._estimated(attempt, record.chars // CHARS_PER_TOKEN)
+        elif record.input_tokens is None:
+            self._outran = attempt  # how much it would have said is taken from what the other one says
+
+    def _estimated(self, attempt: Attempt, output_tokens: int) -> None:
+        record = attempt.record
+        record.input_tokens, record.output_tokens = self._planned.input_tokens, output_tokens
+        record.cost_usd = money(attempt.target.price, Usage(record.input_tokens, output_tokens))
 
     async def _open(self) -> Attempt:
         """The next attempt whose answer's head is good. Raises when none is left."""
@@ -319,6 +326,8 @@ class Sending:
 
     def _succeeded(self, attempt: Attempt) -> None:
         attempt.close("ok")
+        if self._outran is not None and attempt.record.output_tokens is not None:
+            self._estimated(self._outran, attempt.record.output_tokens)
         means, record, target = self._means, attempt.record, attempt.target
         means.watch.remove(attempt)
         first_us = None if record.first_token_us is None or not attempt.stream else record.first_token_us
