@@ -40,14 +40,27 @@ def finishes(dialect: str, wire: bytes) -> list[tuple[int, str | None]]:
 
 
 @pytest.mark.parametrize("dialect", ["openai", "google"])
-def test_a_stream_that_ends_before_every_choice_is_truncated(dialect: str) -> None:
+def test_a_stream_that_ends_inside_a_choice_is_truncated(dialect: str) -> None:
     one, other = MAKERS[dialect](0), MAKERS[dialect](1)
     assert read(dialect, 2, one, other)[-1].last
     assert read(dialect, 1, one)[-1].last
-    for chunks in ([one], [one, MAKERS[dialect](1, None)]):
+    for chunks in ([one, MAKERS[dialect](1, None)], [MAKERS[dialect](0, None), other]):
         with pytest.raises(UpstreamError) as caught:
             read(dialect, 2, *chunks)
         assert caught.value.kind == "truncated"
+
+
+def test_a_choice_that_never_began_is_missed_where_the_end_mark_is_missing_too() -> None:
+    with pytest.raises(UpstreamError) as caught:
+        read("openai", 2, openai_choice(0))
+    assert caught.value.kind == "truncated"
+
+
+@pytest.mark.parametrize("brought", [1, 2])
+def test_gemini_may_bring_fewer_candidates_than_were_asked_for(brought: int) -> None:
+    frames = read("google", 3, *(google_choice(number) for number in range(brought)))
+    assert frames[-1].last
+    assert len([delta for frame in frames for delta in frame.deltas if isinstance(delta, Finish)]) == brought
 
 
 def test_a_server_that_knows_no_n_is_complete_by_its_end_mark() -> None:

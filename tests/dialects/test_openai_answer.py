@@ -296,8 +296,7 @@ def test_calls_are_bounded() -> None:
         (HELLO + b'data: {"error":{"code":"rate_limit_exceeded","message":"x"}}\n\n', "rate_limited"),
         (HELLO + b'data: {"error":"overloaded"}\n\n', "server_error"),
         (HELLO + b'event: error\ndata: {"message":"x","code":503}\n\n', "overloaded"),
-        (HELLO + chunk({}, "stop") + b"data: [DO", "truncated"),
-        (HELLO + chunk({}, "stop") + b'data: {"choices":[],"us', "truncated"),
+        (HELLO + b'data: {"choices":[],"us', "truncated"),
     ],
 )
 def test_faults(wire: bytes, kind: str) -> None:
@@ -319,6 +318,12 @@ def test_a_finished_stream_without_its_marker_is_whole_and_gets_it() -> None:
 def test_a_marker_without_its_blank_line_is_a_marker() -> None:
     got = frames(HELLO + chunk({}, "stop") + b"data: [DONE]")
     assert (got[-1].wire, got[-1].last) == (DONE, True)
+
+
+@pytest.mark.parametrize("tail", [b"data: [DO", b'data: {"choices":[],"us'])
+def test_what_is_cut_behind_the_finish_is_left_out(tail: bytes) -> None:
+    got = frames(HELLO + chunk({}, "stop") + tail)
+    assert b"".join(frame.wire for frame in got if not frame.drop) == HELLO + chunk({}, "stop") + DONE
 
 
 def test_a_last_event_without_its_blank_line_is_read() -> None:

@@ -127,7 +127,8 @@ class UpstreamError(HeadgateError):
 
     `retryable` says whether another target may be asked; `counts` whether it speaks against the target's health;
     `cool_s` how long the target asked to be left alone. `body` holds the provider's own answer where the client is
-    to get it verbatim (a genuine client fault).
+    to get it verbatim (a genuine client fault). `filtered`: a client fault in that the vendor's content filter refused
+    what was asked or answered; no other target may answer in its place.
     """
 
     code = "upstream_error"
@@ -142,9 +143,11 @@ class UpstreamError(HeadgateError):
         attempt_status: int | None = None,
         cool_s: float | None = None,
         body: bytes | None = None,
+        filtered: bool = False,
     ) -> None:
         super().__init__(message)
         self.kind = kind
+        self.filtered = filtered
         self.attempt_status = attempt_status
         self.cool_s = cool_s
         self.body = body

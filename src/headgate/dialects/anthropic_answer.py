@@ -28,7 +28,7 @@ from headgate.dialects.anthropic_types import (
     event_decoder,
     message_decoder,
 )
-from headgate.dialects.base import COUNT_MAX
+from headgate.dialects.base import COUNT_MAX, UNREAD
 from headgate.dialects.whole import WholeBody, is_object
 from headgate.wire.sse import Event, SseParser, parse
 
@@ -197,6 +197,8 @@ class StreamReader:
         try:
             got = event_decoder.decode(event.data)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
+            if self._finished or event.name == b"ping":
+                return Frame(event.wire, [], drop=True, open_block=self._open, unsaid=UNREAD)
             self._failure = UpstreamError("malformed_response", "an event of the answer is not the vendor's JSON")
             return None
         if got.type == "content_block_delta":

@@ -10,7 +10,7 @@ import msgspec
 from headgate.core.errors import CannotCarry, HeadgateError, UpstreamError
 from headgate.core.types import Header, Json, JsonObject, as_object, as_text
 from headgate.dialects.cooling import named, retry_after_s, until_s
-from headgate.dialects.failing import Told, answered, in_band
+from headgate.dialects.failing import Told, answered, in_band, is_filtered
 
 # `error.details.error_code`: the account's money or permission is used up, waiting a minute does not help
 _MONEY: Final = frozenset({
@@ -63,14 +63,17 @@ def error_object(error: HeadgateError, call_id: str | None) -> dict[str, object]
 def read_error(status: int, headers: Sequence[Header], body: bytes) -> UpstreamError:
     """What a non-2xx answer means. Never raises: HTML, cut JSON and empty bodies are answers too."""
     detail = _detail(body)
-    told = Told(_kind(status, detail), _word(detail), _text(detail, "message"), _cool_s(headers), detail is not None)
+    text, word = _text(detail, "message"), _word(detail)
+    filtered = is_filtered(text, word)
+    told = Told(_kind(status, detail), word, text, _cool_s(headers), detail is not None, filtered)
     return answered(status, body, told)
 
 
 def read_stream_error(error: object) -> UpstreamError:
-    """What an `error` object inside a 200 answer means: always the provider's fault, whatever it claims."""
+    """What an `error` object inside a 200 answer means: see `failing.in_band`."""
     detail = as_object(error)
-    return in_band(Told(_kind(0, detail), _word(detail)))
+    word = _word(detail)
+    return in_band(Told(_kind(0, detail), word, filtered=is_filtered(_text(detail, "message"), word)))
 
 
 def _detail(body: bytes) -> JsonObject | None:

@@ -21,6 +21,7 @@ SETTING = "prompt.settings."  # before the name of a prompt's setting that was l
 _SHORT = 2048
 COUNT_MAX = 2**53 - 1  # what JSON numbers hold exactly: no honest token count comes near
 CHARS_PER_TOKEN = 4  # a rough measure for reservations and for usage nobody told us
+UNREAD = "answer.events"  # `unsaid` of an event that was left out: unreadable, behind all that the answer says
 PREFILL = "prefill"  # goes on with a last turn of the assistant
 # what `write_request` asks about a target's model, where it is known at all
 ABILITIES = frozenset({"images", "documents", "audio", "tools", "json_schema", "reasoning", "sampling", PREFILL})
@@ -84,7 +85,8 @@ class AnswerReader(Protocol):
 
         Every provider byte of a streamed answer is in exactly one frame's `wire` (up to `drop`ped frames).
         Raises UpstreamError: malformed_response, server_error, overloaded, rate_limited (an in-band error event),
-        response_too_large.
+        response_too_large. An unreadable event is left out (`drop`ped, `unsaid` UNREAD) only where it can hold nothing
+        of the answer: every answer asked for has told why it ended, or the event's own name says so.
         """
         ...
 

@@ -16,11 +16,28 @@ _BY_VENDOR: Final = frozenset({"client_fault", "auth_failed", "model_gone"})
 _QUOTES: Final = {"'": "'", '"': '"', "`": "`", "‘": "’", "“": "”"}
 
 
+# what vendors call a refusal by their content filter, which comes with any status and inside streams: Azure, OpenAI,
+# OpenRouter, Google, Alibaba
+_FILTER_CODES: Final = frozenset({
+    "content_filter", "content_filtered", "content_policy_violation", "responsibleaipolicyviolation", "invalid_prompt",
+    "moderation_blocked", "prohibited_content", "data_inspection_failed", "datainspectionfailed",
+})  # fmt: skip
+_FILTER_WORDS: Final = (
+    "content filtering policy", "content management policy", "your input was flagged", "your prompt was flagged",
+)  # fmt: skip
+
+
+def is_filtered(text: str, *codes: str) -> bool:
+    """Whether an error says that a content filter refused: by one of its machine-readable words, or by its message."""
+    lower = text.lower()
+    return any(code.lower() in _FILTER_CODES for code in codes) or any(words in lower for words in _FILTER_WORDS)
+
+
 class Told(NamedTuple):
     """What an error body says, read by its dialect.
 
     `word` is the most exact machine-readable one, `message` the vendor's text, `cool_s` how long to leave it alone;
-    `readable` False where the body is not this vendor's error object.
+    `readable` False where the body is not this vendor's error object, `filtered` where a content filter refused.
     """
 
     kind: str
@@ -28,11 +45,12 @@ class Told(NamedTuple):
     message: str = ""
     cool_s: float | None = None
     readable: bool = True
+    filtered: bool = False
 
 
 def answered(status: int, body: bytes, told: Told) -> UpstreamError:
     """The error of a non-2xx answer."""
-    kind = told.kind
+    kind = "client_fault" if told.filtered else told.kind
     if kind in _BY_VENDOR and body.lstrip()[:1] == b"<":
         kind = "malformed_response"  # a page from something between us and the provider
     telling = kind in _TELLING and told.readable
@@ -43,11 +61,16 @@ def answered(status: int, body: bytes, told: Told) -> UpstreamError:
         attempt_status=status,
         cool_s=told.cool_s if kind in _COOLED else None,
         body=body if telling else None,
+        filtered=told.filtered,
     )
 
 
 def in_band(told: Told) -> UpstreamError:
-    """The error of an `error` object inside a 200 answer: always the provider's fault, whatever it claims."""
+    """The error of an `error` object inside a 200 answer: the provider's fault, whatever it claims, unless its content
+    filter refused."""
+    if told.filtered:
+        message = f"the provider's content filter ended the answer{_bracketed(told.word)}"
+        return UpstreamError("client_fault", message, filtered=True)
     kind = told.kind if told.kind in _IN_BAND else "server_error"
     message = f"the provider reported an error inside its answer{_bracketed(told.word)}"
     return UpstreamError(kind, message, cool_s=told.cool_s)

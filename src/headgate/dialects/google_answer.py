@@ -1,7 +1,7 @@
 """Reading Gemini's answers, streamed and whole, into frames.
 
-A stream is a row of whole response objects without a terminator: it is complete when every candidate that was asked for
-has told why it ended, and only the end of the body tells that no other follows.
+A stream is a row of whole response objects without a terminator: it is complete when every candidate that began has
+told why it ended, and only the end of the body tells that no other follows. There may be fewer than were asked for.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from headgate.core.chat import (
 )
 from headgate.core.errors import UpstreamError
 from headgate.core.types import Usage
+from headgate.dialects.base import UNREAD
 from headgate.dialects.google_array import ArraySplitter, as_event
 from headgate.dialects.google_errors import read_stream_error
 from headgate.dialects.google_types import (
@@ -69,15 +70,22 @@ class _Answer:
         self.blocked = False
         self.candidates: dict[int, _Candidate] = {}
 
-    def check_complete(self, choices: int = 1) -> None:
-        """Raises UpstreamError: empty_answer; truncated where fewer than `choices` told why they ended."""
+    def told(self, choices: int) -> bool:
+        """So many candidates, and all there are, have told why they ended."""
+        return len(self.candidates) >= choices and all(told.finished for told in self.candidates.values())
+
+    def check_complete(self) -> None:
+        """Raises UpstreamError: empty_answer; truncated where a candidate did not tell why it ended.
+
+        Models bring fewer candidates than were asked for (python-genai issue 1888), so none is missed here.
+        """
         if self.blocked:
             return
         if not self._begun:
             raise UpstreamError("truncated", "the provider's answer ended before it began")
         if not self.candidates:
             raise UpstreamError("empty_answer", "the provider's answer holds no candidate")
-        if len(self.candidates) < choices or not all(told.finished for told in self.candidates.values()):
+        if not self.told(1):
             raise UpstreamError("truncated", "the provider's answer ended without a finish reason")
 
     def read(self, said: Said, frame: Frame) -> None:
@@ -256,7 +264,7 @@ class StreamReader:
         frame = Frame(b"", [])
         if rest:
             frame = self._tail(rest)
-        self._answer.check_complete(self._choices)
+        self._answer.check_complete()
         frame.last = True
         return [frame]
 
@@ -272,7 +280,14 @@ class StreamReader:
     def _frame(self, event: Event) -> Frame:
         frame = Frame(event.wire, [])
         if event.data:
-            self._answer.read(_decoded(event.data), frame)
+            try:
+                said = _decoded(event.data)
+            except UpstreamError:
+                if not self._answer.told(self._choices):
+                    raise
+                frame.drop, frame.unsaid = True, UNREAD
+                return frame
+            self._answer.read(said, frame)
         return frame
 
 

@@ -10,7 +10,7 @@ import msgspec
 from headgate.core.errors import HeadgateError, UpstreamError
 from headgate.core.types import Header, Json, JsonObject, as_int, as_list, as_object, as_text
 from headgate.dialects.cooling import bounded, duration_s, named, retry_after_s, said_s
-from headgate.dialects.failing import Told, answered, in_band
+from headgate.dialects.failing import Told, answered, in_band, is_filtered
 
 _TYPE: Final = "type.googleapis.com/google.rpc."
 _DOMAIN: Final = "headgate"
@@ -111,15 +111,18 @@ def read_error(status: int, headers: Sequence[Header], body: bytes) -> UpstreamE
     said = _Said(error or {})
     kind = _kind(status, said)
     word = said.reason or said.word
-    return answered(status, body, Told(kind, word, said.message, _cool_s(kind, headers, said), error is not None))
+    cool_s, filtered = _cool_s(kind, headers, said), is_filtered(said.message, said.word, said.reason)
+    return answered(status, body, Told(kind, word, said.message, cool_s, error is not None, filtered))
 
 
 def read_stream_error(raw: msgspec.Raw) -> UpstreamError:
-    """What an `error` object inside a 200 answer means: always the provider's fault, whatever it claims."""
+    """What an `error` object inside a 200 answer means: see `failing.in_band`."""
     error = as_object(msgspec.json.decode(raw)) or {}
     said = _Said(error)
     kind = _kind(as_int(error.get("code")) or _CODES.get(said.word, 0), said)
-    return in_band(Told(kind, said.word, cool_s=_cool_s(kind, (), said)))
+    code = as_text(error.get("code")) or ""  # a number at Gemini; a word in Google's newer services
+    filtered = is_filtered(said.message, said.word, said.reason, code)
+    return in_band(Told(kind, said.word, cool_s=_cool_s(kind, (), said), filtered=filtered))
 
 
 def _error(body: bytes) -> JsonObject | None:

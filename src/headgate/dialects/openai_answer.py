@@ -54,6 +54,10 @@ FINISH: Final[dict[str, str]] = {
     "model_length": "length",
     "safety": "refusal",
     "sensitive": "refusal",
+    "refusal": "refusal",
+    "content_filtered": "refusal",
+    "content_policy_violation": "refusal",
+    "guardrail_intervened": "refusal",
     "error": "error",  # aggregators say so where the server behind them broke off
 }
 

@@ -9,7 +9,7 @@ import msgspec
 from headgate.core.errors import HeadgateError, UpstreamError
 from headgate.core.types import Header, Json, as_object, as_text
 from headgate.dialects.cooling import bounded, duration_s, named, retry_after_s, said_s
-from headgate.dialects.failing import Told, answered, in_band
+from headgate.dialects.failing import Told, answered, in_band, is_filtered
 
 _STATUS_DIGITS = 3
 
@@ -45,18 +45,20 @@ def read_error(status: int, headers: Sequence[Header], body: bytes) -> UpstreamE
     """What a non-2xx answer means. Never raises: HTML, cut JSON and empty bodies are answers too."""
     detail = _detail(body)
     code, text = _code(detail), _text(detail)
-    told = Told(_kind(status, code, text), code, text, _cool_s(headers, text), detail is not None)
+    cool_s = _cool_s(headers, text)
+    told = Told(_kind(status, code, text), code, text, cool_s, detail is not None, _filtered(detail, code, text))
     return answered(status, body, told)
 
 
 def read_stream_error(error: object) -> UpstreamError:
-    """What an `error` object inside a 200 answer means: always the provider's fault, whatever it claims."""
+    """What an `error` object inside a 200 answer means: see `failing.in_band`."""
     detail = as_object(error)
     code, text = _code(detail), _text(detail) or (as_text(error) or "")
     number = detail.get("code") if detail is not None else None
     digits = str(number) if isinstance(number, int) else as_text(number) or ""
     status = int(digits) if digits.isdecimal() and len(digits) == _STATUS_DIGITS else 0
-    return in_band(Told(_kind(status, code, text), code, cool_s=said_s(text)))
+    told = Told(_kind(status, code, text), code, cool_s=said_s(text), filtered=_filtered(detail, code, text))
+    return in_band(told)
 
 
 def _detail(body: bytes) -> dict[str, Json] | None:
@@ -82,6 +84,12 @@ def _code(detail: dict[str, Json] | None) -> str:
         if word and not word.isdecimal():
             return word.lower()
     return ""
+
+
+def _filtered(detail: dict[str, Json] | None, code: str, text: str) -> bool:
+    """Whether a content filter refused. OpenRouter says so with a 403 whose metadata tells what was flagged."""
+    metadata = None if detail is None else as_object(detail.get("metadata"))
+    return is_filtered(text, code) or (metadata is not None and "flagged_input" in metadata)
 
 
 def _text(detail: dict[str, Json] | None) -> str:

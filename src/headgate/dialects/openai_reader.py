@@ -8,6 +8,7 @@ import msgspec
 
 from headgate.core.chat import Frame, TextDelta
 from headgate.core.errors import UpstreamError
+from headgate.dialects.base import UNREAD
 from headgate.dialects.openai_answer import AnswerState, plain
 from headgate.dialects.openai_errors import read_stream_error
 from headgate.dialects.openai_likeness import Likeness
@@ -66,7 +67,7 @@ class StreamReader:
             frames.append(self._last_words(rest))
         if not self._done:
             self._check_complete()
-            if len(self._answer.choices) < self._choices:
+            if not self._all_told:
                 raise UpstreamError("truncated", "the provider's stream ended before every choice was finished")
             frames.append(Frame(DONE, [], last=True))
         return frames
@@ -88,7 +89,13 @@ class StreamReader:
             self._done = frame.last = True
             likeness.forget()
             return frame
-        got = _decode(data)
+        try:
+            got = _decode(data)
+        except UpstreamError:
+            if not self._all_told:
+                raise
+            frame.drop, frame.unsaid = True, UNREAD
+            return frame
         if name == b"error" and got.error is None:
             raise read_stream_error(msgspec.json.decode(data))
         self._answer.read(got, frame)
@@ -99,6 +106,11 @@ class StreamReader:
         if type(said) is TextDelta and likeness.learn(wire, said.text, said.choice, got):
             frame.alike = likeness.alike
         return frame
+
+    @property
+    def _all_told(self) -> bool:
+        """Every choice that was asked for has told why it ended."""
+        return self._answer.complete and len(self._answer.choices) >= self._choices
 
     def _check_complete(self) -> None:
         if not self._answer.choices and self._answer.begun:
@@ -119,6 +131,8 @@ class StreamReader:
             try:
                 got_decoder.decode(data)
             except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+                if self._all_told:
+                    return Frame(rest, [], drop=True, unsaid=UNREAD)
                 raise UpstreamError("truncated", "the provider's stream ended inside an event") from error
         return self._frame(event._replace(wire=rest.rstrip(b"\r\n") + b"\n\n"))
 
