@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import signal
@@ -93,8 +94,8 @@ def fork(
 ) -> Child:
     """Run `work` in a forked child, which exits when it returns. `signals` were blocked here and are not there.
 
-    Ctrl-C reaches a whole terminal group: a child ignores SIGINT and is told to stop by the parent. So it is with
-    SIGHUP, which the parent sends on to have the configuration read again.
+    Ctrl-C reaches a whole terminal group: a child ignores SIGINT and is told to stop by the parent. SIGHUP stays
+    blocked until the child calls `on_hangup`: one that comes while it starts waits, and is not lost.
 
     The caller has one thread and no event loop: what was loaded before the fork is shared, and starts are fast.
     """
@@ -112,14 +113,19 @@ def fork(
         for sibling in siblings:
             sibling.close()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it knows what to do with it
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, set(signals) - {signal.SIGHUP})
         _work(name, work, Lifeline(gone_read, report_write))
         status = 0
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)  # a fork must not run the parent's exit handlers
+
+
+def on_hangup(call: Callable[[], object]) -> None:
+    """Have the running loop call it on SIGHUP from now on, at once where one came while this child started."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, call)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
 
 def _unsaid(wrong: str) -> Report:

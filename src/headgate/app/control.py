@@ -8,7 +8,6 @@ import gc
 import hmac
 import logging
 import os
-import signal
 import socket
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -22,7 +21,7 @@ from headgate import admission, telemetry
 from headgate.admission import KeyDesk, LimitDesk, SharedLedger, load_pepper
 from headgate.app import lifecycle, operations
 from headgate.app.answering import Answering
-from headgate.app.children import Lifeline, Report
+from headgate.app.children import Lifeline, Report, on_hangup
 from headgate.app.config import Config
 from headgate.app.generation import Generation
 from headgate.app.hearing import Hearing
@@ -163,7 +162,7 @@ async def _serve(generation: Generation, sock: socket.socket, lifeline: Lifeline
     gc.collect()
     gc.set_threshold(*GC_THRESHOLD)
     gc.freeze()  # as in a worker: the keeper's batches would have everything that was loaded looked at again and again
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: control.follow(generation.reread))
+    on_hangup(lambda: control.follow(generation.reread))
     serving = asyncio.create_task(server.serve(sockets=[sock]))
     keeping = asyncio.create_task(control.keep(stopped))
     hooking = None if control.webhook is None else asyncio.create_task(control.webhook.run())

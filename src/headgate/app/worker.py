@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import uvloop
 
 from headgate.admission import Admission, KeySource, SharedLedger, load_pepper
-from headgate.app.children import Lifeline, Report
+from headgate.app.children import Lifeline, Report, on_hangup
 from headgate.app.config import Config
 from headgate.app.gate import wire_gate
 from headgate.app.generation import Generation
@@ -118,7 +118,7 @@ async def _serve(generation: Generation, sock: socket.socket, lifeline: Lifeline
     telling = _Telling(worker, seat, clock)
     reloading = _Reloading(worker, generation, telling, clock)
     reloading.await_changes()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading.begin)
+    on_hangup(reloading.begin)
     lifeline.report(Report(True))
     await stopped.wait()
     telling.state = DRAINING
