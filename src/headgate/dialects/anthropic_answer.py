@@ -198,7 +198,8 @@ class StreamReader:
             got = event_decoder.decode(event.data)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             if self._finished or event.name == b"ping":
-                return Frame(event.wire, [], drop=True, open_block=self._open, unsaid=UNREAD)
+                lost = UNREAD if self._finished else None  # nothing, of a sign of life
+                return Frame(event.wire, [], drop=True, open_block=self._open, unsaid=lost)
             self._failure = UpstreamError("malformed_response", "an event of the answer is not the vendor's JSON")
             return None
         if got.type == "content_block_delta":

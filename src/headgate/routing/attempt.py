@@ -10,7 +10,7 @@ from headgate.core.ports import Clock, Inbound, OutboundRequest
 from headgate.core.record import AttemptRecord
 from headgate.core.snapshot import Target
 from headgate.core.types import Usage, folded, money
-from headgate.dialects.base import AnswerReader
+from headgate.dialects.base import UNREAD, AnswerReader
 from headgate.routing.flow import Flow
 
 LINGER_S = 0.25  # how long a provider may keep a stream open after its answer is complete
@@ -25,8 +25,8 @@ class Attempt:
 
     __slots__ = (
         "_barren_bytes", "_began_ns", "_clock", "_ended", "_finished", "_first_token_ns", "_flow", "_idle_ns",
-        "_inbound", "_part_ns", "_reader", "_request", "_usage", "complete", "headers", "number", "record", "refused",
-        "started_ns", "stream", "target",
+        "_inbound", "_part_ns", "_reader", "_request", "_unread", "_usage", "complete", "headers", "number", "record",
+        "refused", "started_ns", "stream", "target",
     )  # fmt: skip
 
     def __init__(self, began_ns: int, target: Target, number: int, why: str, clock: Clock) -> None:
@@ -47,6 +47,7 @@ class Attempt:
         self._part_ns: int | None = None  # when the event that is not whole yet began
         self._ended = False
         self._finished = False
+        self._unread = 0
         self._usage: Usage | None = None
         self._inbound: Inbound | None = None
         self._reader: AnswerReader | None = None
@@ -185,20 +186,26 @@ class Attempt:
                     broken = broken or delta.reason == "error"
                 elif type(delta) is UsageDelta:
                     self._usage = folded(self._usage, delta.usage)
-                elif type(delta) is RefusalDelta:
-                    self.refused = True
-                    chars += len(delta.text)
-                elif type(delta) is ToolArgs or type(delta) is ReasoningDelta:
+                elif type(delta) is ToolArgs or type(delta) is ReasoningDelta or type(delta) is RefusalDelta:
+                    self.refused = self.refused or type(delta) is RefusalDelta
                     chars += len(delta.text)
             if frame.content and record.first_token_us is None:
                 record.first_token_us = self._us(self._clock.monotonic_ns())
                 self._first_token_ns = None
             self.complete = self.complete or frame.last
         record.chars += chars
+        if self._finished:
+            self._left_out(frames)
         if broken and not committed:
             raise UpstreamError("bad_tool_call", "the model's answer was broken off by its provider")
         if self._first_token_ns is not None:
             self._in_time(self._first_token_ns)
+
+    def _left_out(self, frames: list[Frame]) -> None:
+        """Counts, on record, what of the frames could not be read."""
+        self._unread += sum([frame.unsaid == UNREAD for frame in frames])
+        if self._unread:
+            self.record.message = f"events behind the finish that could not be read and were left out: {self._unread}"
 
     def _flows(self, flow: Flow, chars: int) -> None:
         if flow.came(chars, self._clock.monotonic_ns()) and not self._finished:

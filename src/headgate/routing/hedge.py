@@ -163,7 +163,7 @@ class _Field:
     def _lost(self, runner: Runner, error: BaseException) -> None:
         if not isinstance(error, UpstreamError):
             raise error
-        if self._running and not error.retryable and not runner.attempt.refused:
+        if self._running and not (error.retryable or error.filtered or runner.attempt.refused):
             self._tries.noted(runner.attempt, error)
             self._fatal = error
         else:

@@ -44,7 +44,7 @@ class Told:
     def note(self, frames: list[Frame]) -> None:
         """More of it."""
         for frame in frames:
-            if frame.unsaid is not None and not frame.drop:
+            if frame.unsaid is not None:
                 self.plain = False
             for delta in frame.deltas:
                 if type(delta) is TextDelta:
