@@ -104,3 +104,14 @@ def test_what_a_running_gateway_cannot_change_is_named_and_kept(tmp_path: Path) 
     assert here.config.workers == 3
     assert here.snapshot.bodies == "full"
     assert last_outcome(tmp_path) is None
+
+
+def test_bounds_and_the_webhook_hold_after_a_restart_and_are_told_until_then(tmp_path: Path) -> None:
+    here = generation(tmp_path)
+    hook = "events: {webhook: {url: 'https://example.com/hook'}}\n"
+    (tmp_path / "headgate.yaml").write_text(YAML + "max_in_flight: 7\n" + hook)
+    for _ in range(2):
+        outcome = here.renew()
+        assert (outcome.faults, outcome.restart) == ([], ["max_in_flight", "events"])
+    assert here.config.source.max_in_flight is None
+    assert here.config.webhook is None

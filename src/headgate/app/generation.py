@@ -20,8 +20,8 @@ from headgate.core.snapshot import Snapshot
 
 OUTCOME_FILE = "reload.json"
 FAULTS_MAX = 50
-# what a running gateway cannot change: sockets, folders and trust are set up once
-_FIXED = ("listen", "management", "management_hosts", "state", "exposed", "ca_file")
+# what a running gateway cannot change: sockets, folders, trust and bounds are set up once
+_FIXED = ("listen", "management", "management_hosts", "state", "exposed", "ca_file", "max_in_flight", "events")
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -78,10 +78,13 @@ def changed(before: Config, after: Config) -> list[str]:
 
 
 def kept(before: Config, after: Config) -> Config:
-    """The next configuration on the sockets and in the folder of the one before."""
+    """The next configuration with what needs a restart as it was: a child that is replaced is like the others, and
+    the next reload tells of it again."""
+    source = msgspec.structs.replace(after.source, **{name: getattr(before.source, name) for name in _FIXED})
     return msgspec.structs.replace(
-        after, listen=before.listen, management=before.management, state=before.state, ca_file=before.ca_file
-    )
+        after, source=source, listen=before.listen, management=before.management, state=before.state,
+        ca_file=before.ca_file, webhook=before.webhook,
+    )  # fmt: skip
 
 
 def tell_outcome(state: Path, outcome: Outcome) -> None:
