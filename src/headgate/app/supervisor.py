@@ -153,6 +153,7 @@ class Supervisor:
         if not outcome.faults:
             log.info("reload: configuration %s", outcome.digest[:12])
             wanted = self._workers()
+            self._due = {slot: due for slot, due in self._due.items() if slot == CONTROL or slot in wanted}
             for pid, child in self._children.items():
                 surplus = self._slots[pid] != CONTROL and self._slots[pid] not in wanted
                 child.signal(signal.SIGTERM if surplus else signal.SIGHUP)
