@@ -72,8 +72,9 @@ def test_what_failed_says_nothing_and_what_is_seen_is_bounded(tmp_path: Path) ->
     assert len(here._memory.targets["openai/gpt-6-luna"].names) == SEEN_MAX
 
 
-def test_a_newer_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_text('{"format": 2}')
+@pytest.mark.parametrize("text", ['{"format": 2}', '{"format": 2, "targets": []}'])
+def test_a_newer_file_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / FILE).write_text(text)
     with pytest.raises(ConfigError, match="format 2"):
         Answering(tmp_path, Heard(), ManualClock())
 

@@ -203,3 +203,13 @@ def test_what_is_no_catalogue_is_refused(tmp_path: Path, data: bytes, said: str)
 def test_nothing_but_https_is_fetched(source: str) -> None:
     with pytest.raises(ConfigError, match="only https"):
         fetched(source)
+
+
+@pytest.mark.parametrize("text", ['{"format": 2}', '{"format": 2, "warned": []}'])
+def test_a_newer_memory_is_refused_and_left(tmp_path: Path, text: str) -> None:
+    world = World(tmp_path)
+    file = tmp_path / ".headgate" / "lifecycle.json"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match="format 2 is a newer"):
+        world.look()
+    assert file.read_text() == text

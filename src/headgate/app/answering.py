@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from headgate.core.errors import ConfigError
+from headgate.app.folder import refuse_newer
 from headgate.core.events import WARNING, Event
 from headgate.core.ports import Clock, EventSink
 from headgate.core.record import CallBrief
@@ -98,14 +98,11 @@ class Answering:
 
 def _read(path: Path) -> Memory:
     try:
-        memory = msgspec.json.decode(path.read_bytes(), type=Memory)
+        data = path.read_bytes()
+        refuse_newer(path, data, Memory().format)
+        return msgspec.json.decode(data, type=Memory)
     except FileNotFoundError:
         return Memory()
     except msgspec.DecodeError as error:
         log.warning("%s cannot be read, and begins anew: %s", path.name, error)
         return Memory()
-    if memory.format > Memory().format:
-        raise ConfigError(
-            str(path), f"format {memory.format} is a newer Headgate's", "run that version, or move it away"
-        )
-    return memory

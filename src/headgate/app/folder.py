@@ -60,6 +60,18 @@ def mark_layout(state: Path) -> None:
     os.replace(scratch, state / FORMAT_FILE)
 
 
+class _Versioned(msgspec.Struct):
+    format: int = 1
+
+
+def refuse_newer(path: Path, data: bytes, known: int) -> None:
+    """Raises ConfigError where `data`, the JSON of the file, is of a newer format than is known, msgspec.DecodeError
+    where it says none that can be read."""
+    found = msgspec.json.decode(data, type=_Versioned).format
+    if found > known:
+        raise ConfigError(str(path), f"format {found} is a newer Headgate's", "run that version, or move it away")
+
+
 def _check_layout(state: Path) -> None:
     """A folder without the file is new, or older than the file."""
     path = state / FORMAT_FILE

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from headgate.app.config import Config
+from headgate.app.folder import refuse_newer
 from headgate.app.snapshot import Compiled, compile_snapshot, day_of
 from headgate.core.errors import ConfigError, StoreUnavailable
 from headgate.core.events import CRITICAL, INFO, WARNING, Event, Figure
@@ -125,7 +126,9 @@ class LifecycleMonitor:
 
     def _told(self) -> Told:
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Told)
+            data = self._path.read_bytes()
+            refuse_newer(self._path, data, Told().format)
+            return msgspec.json.decode(data, type=Told)
         except FileNotFoundError:
             return Told()
         except msgspec.DecodeError as error:
