@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import struct
 from pathlib import Path
 
 import pytest
 
 from headgate.app.config import load_config
-from headgate.app.generation import Generation, last_outcome, tell_outcome
-from headgate.app.operations import worker_gauges
+from headgate.app.generation import Generation, Outcome, last_outcome, tell_outcome
+from headgate.app.operations import Reloaded, handlers, worker_gauges
 from headgate.app.roster import DRAINING, ROSTER_FILE, SERVING, WORKERS_MAX, Load, Seat, make_roster, read_roster
 from headgate.app.up import check
 from headgate.core.errors import ConfigError
+from headgate.core.handlers import Actor, Ask
+from headgate.core.keys import EVERY_TENANT
 from headgate.telemetry import Metrics
 from headgate.wire.refusals import Refused
 from tests.support.world import ManualClock
@@ -115,3 +118,31 @@ def test_bounds_and_the_webhook_hold_after_a_restart_and_are_told_until_then(tmp
         assert (outcome.faults, outcome.restart) == ([], ["max_in_flight", "events"])
     assert here.config.source.max_in_flight is None
     assert here.config.webhook is None
+
+
+class Hurried(ManualClock):
+    """A second later each time one looks."""
+
+    def monotonic_ns(self) -> int:
+        self.advance(1.0)
+        return super().monotonic_ns()
+
+
+def test_a_reload_does_not_wait_for_workers_that_drain(tmp_path: Path) -> None:
+    make_roster(tmp_path)
+    Seat(tmp_path, 1, 7).tell(SERVING, DIGEST, Load(0, 0, 0, 0), 9)
+    Seat(tmp_path, 2, 7).tell(DRAINING, "cd" * 32, Load(1, 1, 0, 0), 9)
+    clock = Hurried()
+    serials = iter(range(1, 9))
+
+    def told(*_: object) -> None:
+        tell_outcome(tmp_path, Outcome(next(serials), 0, DIGEST, [], []))
+
+    before = signal.signal(signal.SIGHUP, told)
+    try:
+        reload = next(one for one in handlers(tmp_path, os.getpid(), clock) if one.path == "/api/reload")
+        answer = reload.handle(Ask(Actor("local", EVERY_TENANT)))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert isinstance(answer, Reloaded)
+    assert (answer.workers, answer.behind) == (1, [])

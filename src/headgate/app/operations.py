@@ -30,8 +30,8 @@ class Workers(msgspec.Struct):
 
 class Reloaded(msgspec.Struct):
     """What became of it. `faults`: what is wrong, and why the configuration before stays in force. `digest` is of what
-    is in force; `seconds` how long it took until all `workers` were on it, `behind` the slots of those that are not.
-    `restart` names fields that changed and hold after a restart only."""
+    is in force; `seconds` how long it took until all `workers` were on it, `behind` the slots of those that are not;
+    workers that end count in neither. `restart` names fields that changed and hold after a restart only."""
 
     digest: str
     faults: list[Fault]
@@ -57,7 +57,7 @@ def handlers(state: Path, supervisor: int, clock: Clock) -> list[Handler]:
             outcome = last_outcome(state)
         swapping_ns = clock.monotonic_ns()
         while True:
-            lines = read_roster(state)
+            lines = [line for line in read_roster(state) if line.state != DRAINING]  # those take no more calls
             behind = [line.slot for line in lines if line.digest != outcome.digest]
             now_ns = clock.monotonic_ns()
             if not behind or now_ns - swapping_ns > SWAP_S * 1e9:
