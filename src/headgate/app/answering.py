@@ -7,13 +7,12 @@ the answers of all workers; kept in the state folder, so that a change during a 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from headgate.app.folder import refuse_newer
+from headgate.app.folder import refuse_newer, write_whole
 from headgate.core.events import WARNING, Event
 from headgate.core.ports import Clock, EventSink
 from headgate.core.record import CallBrief
@@ -88,10 +87,8 @@ class Answering:
         return True
 
     def _keep(self) -> None:
-        scratch = self._path.with_suffix(".new")
         try:
-            scratch.write_bytes(msgspec.json.encode(self._memory))
-            os.replace(scratch, self._path)
+            write_whole(self._path, msgspec.json.encode(self._memory))
         except OSError as error:
             log.warning("%s could not be written: %s", self._path.name, error.strerror)
 

@@ -23,6 +23,7 @@ from headgate.app import lifecycle, operations
 from headgate.app.answering import Answering
 from headgate.app.children import Lifeline, Report, on_hangup
 from headgate.app.config import Config
+from headgate.app.folder import write_whole
 from headgate.app.generation import Generation
 from headgate.app.hearing import Hearing
 from headgate.app.lifecycle import LifecycleMonitor
@@ -210,9 +211,4 @@ def authenticator(desk: KeyDesk, token: str) -> Authenticate:
 
 
 def _tell(state: Path, told: Told) -> None:
-    scratch = state / (ADDRESS_FILE + ".new")
-    scratch.unlink(missing_ok=True)
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(told))
-    os.replace(scratch, state / ADDRESS_FILE)
+    write_whole(state / ADDRESS_FILE, msgspec.json.encode(told))

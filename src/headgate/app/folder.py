@@ -55,9 +55,26 @@ def hold_lock(state: Path, clock: Clock) -> int:
 
 def mark_layout(state: Path) -> None:
     """Say that this version uses the folder now. Raises OSError."""
-    scratch = state / (FORMAT_FILE + ".new")
-    scratch.write_bytes(msgspec.json.encode(Layout(FORMAT, headgate.__version__)))
-    os.replace(scratch, state / FORMAT_FILE)
+    write_whole(state / FORMAT_FILE, msgspec.json.encode(Layout(FORMAT, headgate.__version__)))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace a small file, for this user only: readers, and what a power cut leaves, have the old one or the new one.
+
+    Waits for the disk. Raises OSError; the old one is there then.
+    """
+    scratch = path.with_name(path.name + ".new")
+    scratch.unlink(missing_ok=True)
+    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(scratch, path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 class _Versioned(msgspec.Struct):

@@ -6,13 +6,13 @@ it themselves and swap it whole; calls under way finish on the one they began wi
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from headgate.app.config import Config
+from headgate.app.folder import write_whole
 from headgate.app.snapshot import compile_snapshot
 from headgate.core.errors import ConfigError
 from headgate.core.ports import Clock
@@ -89,9 +89,7 @@ def kept(before: Config, after: Config) -> Config:
 
 def tell_outcome(state: Path, outcome: Outcome) -> None:
     """Leave it where control finds it. Raises OSError."""
-    scratch = state / (OUTCOME_FILE + ".new")
-    scratch.write_bytes(msgspec.json.encode(outcome))
-    os.replace(scratch, state / OUTCOME_FILE)
+    write_whole(state / OUTCOME_FILE, msgspec.json.encode(outcome))
 
 
 def last_outcome(state: Path) -> Outcome | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from headgate.app.config import Config
-from headgate.app.folder import refuse_newer
+from headgate.app.folder import refuse_newer, write_whole
 from headgate.app.snapshot import Compiled, compile_snapshot, day_of
 from headgate.core.errors import ConfigError, StoreUnavailable
 from headgate.core.events import CRITICAL, INFO, WARNING, Event, Figure
@@ -77,9 +76,7 @@ class LifecycleMonitor:
             self._price(line, told)
         after = msgspec.json.encode(told, order="sorted")
         if after != before:
-            scratch = self._path.with_suffix(".new")
-            scratch.write_bytes(after)
-            os.replace(scratch, self._path)
+            write_whole(self._path, after)
 
     def lines(self) -> ModelLines:
         """Every model in use. Raises ConfigError where the configuration cannot be read, StoreUnavailable."""
