@@ -9,7 +9,7 @@ import pytest
 
 from headgate.admission import Admission, KeySource, NewKey, load_pepper
 from headgate.admission.keys import mint_key
-from headgate.admission.service import MARGIN_S, POLL_S, SWEEP_POLLS
+from headgate.admission.service import CORRECTED_S, MARGIN_S, POLL_S, SWEEP_POLLS
 from headgate.core.errors import BudgetExceeded, Forbidden, LimitExceeded, Overloaded, Unauthenticated
 from headgate.core.keys import EVERY_TENANT, Spend
 from headgate.core.ports import Deadlines
@@ -268,9 +268,23 @@ def test_a_hold_ends_by_itself_when_its_call_should_have(gate: Gate) -> None:
     assert tuple(gate.stands())[:3] == (0, NANO, 1)
     gate.clock.advance(1 + SWEEP_POLLS * POLL_S)
     assert tuple(gate.stands())[:3] == (NANO, 0, 0)
-    record.cost_usd, record.input_tokens, record.outcome = 0.5, 1, "ok"
-    reservation.settle(record)
+    with reservation:
+        record.cost_usd, record.input_tokens, record.outcome = 0.5, 1, "ok"
+        gate.admission.correct(record)
+    gate.admission.correct(record)
     assert tuple(gate.stands())[:3] == (NANO // 2, 0, 0), "it did end after all: charged by its record, ended once"
+    assert gate.admission.held == 0
+    gate.admission.stop()
+
+
+def test_a_call_that_never_ends_is_forgotten_in_the_end(gate: Gate) -> None:
+    gate.reserve(gate.key(budget_usd=5.0))
+    gate.admission.watch()
+    gate.clock.advance(Deadlines().total_s + MARGIN_S + SWEEP_POLLS * POLL_S)
+    assert gate.admission.held == 1
+    gate.clock.advance(CORRECTED_S + SWEEP_POLLS * POLL_S)
+    assert gate.admission.held == 0
+    assert tuple(gate.stands())[:2] == (NANO, 0)
     gate.admission.stop()
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -120,6 +123,49 @@ def test_only_plain_text_is_gone_on_with(delta: Delta) -> None:
 
 def test_what_no_delta_says_ends_it() -> None:
     assert not told_of([Frame(b"", [TextDelta("One, ")], unsaid="images")]).plain
+
+
+START = b'event: message_start\ndata: {"type":"message_start","message":{"id":"m","model":"c","content":[]}}\n\n'
+
+
+def block(index: int, kind: str, *texts: str, stop: bool = False) -> bytes:
+    """A content block of Anthropic's, and its text."""
+    events: list[dict[str, Any]] = [
+        {"type": "content_block_start", "index": index, "content_block": {"type": kind, "id": "t", "name": "n"}}
+    ]
+    for text in texts:
+        events.append({"type": "content_block_delta", "index": index, "delta": {"type": "text_delta", "text": text}})
+    if stop:
+        events.append({"type": "content_block_stop", "index": index})
+    return b"".join(f"event: {one['type']}\ndata: {json.dumps(one)}\n\n".encode() for one in events)
+
+
+@pytest.mark.parametrize(
+    ("rest", "plain"),
+    [
+        (b"", True),
+        (b'event: ping\ndata: {"type":"ping"}\n\n', True),
+        (b"", False),
+        (block(1, "thinking"), False),
+        (block(1, "redacted_thinking"), False),
+        (block(1, "tool_use"), False),
+        (block(1, "text", "B"), False),
+    ],
+)
+def test_only_the_first_text_while_it_is_open_is_gone_on_with(rest: bytes, plain: bool) -> None:
+    told = Told()
+    told.note(DIALECTS["anthropic"].reader(True, True).feed(START + block(0, "text", "A", stop=not plain) + rest))
+    assert told.plain is plain
+    assert told.text.startswith("A")
+
+
+def test_the_second_targets_blocks_are_counted_anew() -> None:
+    told = told_of([Frame(b"", [TextDelta("One, ")])])
+    told.turn()
+    told.note(DIALECTS["anthropic"].reader(True, True).feed(START + block(0, "text", "two")))
+    told.turn()
+    told.note([Frame(b"", [TextDelta(", three")])])
+    assert (told.plain, told.text) == (True, "One, two, three")
 
 
 def test_the_request_of_the_rest() -> None:

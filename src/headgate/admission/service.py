@@ -24,6 +24,7 @@ from headgate.core.stages import Admitted, Call, Funded, KeyInfo, Planned, Selec
 POLL_S = 0.5
 HELD_MAX = 100_000  # calls in flight that hold something
 MARGIN_S = 60.0  # how long after its call's deadline a hold ends by itself
+CORRECTED_S = 3600.0  # how long after that its record may still correct what it was charged
 SWEEP_POLLS = 20
 
 log = logging.getLogger(__name__)
@@ -174,14 +175,17 @@ class Admission:
     def expire(self) -> None:
         """Charge the worst case of calls that hold something past their time: a hold never outlives its call for long.
 
-        A call that does end after all is charged by its record then.
+        A call that does end after all, within an hour, is charged by its record then.
         """
         now_ns = self._clock.monotonic_ns()
-        late = [call_id for call_id, held in self._held.items() if held.expires_ns <= now_ns]
-        for call_id in late:
-            self._held.pop(call_id).expire()
-        if late:
-            log.warning("%d calls hold limits past their deadline: charged in full", len(late))
+        late = [(call_id, held) for call_id, held in self._held.items() if held.expires_ns <= now_ns]
+        for call_id, held in late:
+            if held.expired:
+                del self._held[call_id]
+            else:
+                held.expire()
+        if expired := sum(held.expired and held.expires_ns > now_ns for _, held in late):
+            log.warning("%d calls hold limits past their deadline: charged in full", expired)
 
     def stop(self) -> None:
         """End `watch`."""
@@ -224,7 +228,7 @@ class Admission:
 class Reservation:
     """A funded plan. It is settled when its record is complete, at the latest when the block is left with one."""
 
-    __slots__ = ("_admission", "_hold", "_planned", "_record", "_strict", "expires_ns")
+    __slots__ = ("_admission", "_hold", "_planned", "_record", "_strict", "expired", "expires_ns")
 
     def __init__(self, admission: Admission, planned: Planned, record: CallRecord) -> None:
         self._admission = admission
@@ -232,6 +236,7 @@ class Reservation:
         self._record = record
         self._hold: Hold | None = None
         self._strict = False
+        self.expired = False
         self.expires_ns = 0
 
     def holds(self, hold: Hold, strict: bool, now_ns: int) -> None:
@@ -256,7 +261,9 @@ class Reservation:
             self._admission.charge(self._hold, self._nano(record), _tokens(record))
 
     def expire(self) -> None:
-        """Charge the worst case."""
+        """Charge the worst case, until the record says better."""
+        self.expired = True
+        self.expires_ns += int(CORRECTED_S * 1e9)
         if self._hold is not None:
             self._admission.charge(self._hold, None, None)
 

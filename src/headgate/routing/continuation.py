@@ -42,6 +42,7 @@ class Continuation:
             self._of = attempt.number
             if not committed:
                 self._told = Told()  # nobody has seen what an earlier try said
+            self._told.turn()
         if frames is not None:
             self._told.note(frames)
         joint = self._joint
@@ -60,9 +61,9 @@ class Continuation:
             self.begun, self.error = attempt, error
             self._joint = self._join(attempt)
         record, planned = attempt.record, self._planned
-        if record.output_tokens is None:  # it broke off before it told: what it said is on its bill all the same
-            record.input_tokens, record.output_tokens = planned.input_tokens, told.tokens
-            record.cost_usd = money(attempt.target.price, Usage(planned.input_tokens, told.tokens))
+        if record.output_tokens is None and record.chars:  # what it said before it broke off is on its bill
+            record.input_tokens, record.output_tokens = planned.input_tokens, -(-record.chars // CHARS_PER_TOKEN)
+            record.cost_usd = money(attempt.target.price, Usage(record.input_tokens, record.output_tokens))
         return True
 
     def next(self, request: Callable[[], Read], within: Deadlines) -> tuple[Candidate, OutboundRequest] | None:

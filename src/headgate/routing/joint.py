@@ -31,20 +31,26 @@ _NOT_PLAIN = (ReasoningDelta, RefusalDelta, ToolStart, ToolArgs)
 
 
 class Told:
-    """What one streamed answer has said so far. `plain`: nothing but text, so that it may be gone on with."""
+    """What one streamed answer has said so far. `plain`: nothing but one text, which is still open where the format has
+    blocks, so that it may be gone on with."""
 
-    __slots__ = ("_pieces", "begin", "chars", "plain")
+    __slots__ = ("_block", "_pieces", "begin", "chars", "plain")
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
+        self._block: int | None = None
         self.begin: Begin | None = None
         self.chars = 0
         self.plain = True
 
+    def turn(self) -> None:
+        """Another target goes on, whose format may count blocks of its own."""
+        self._block = None
+
     def note(self, frames: list[Frame]) -> None:
         """More of it."""
         for frame in frames:
-            if frame.unsaid is not None:
+            if frame.unsaid is not None or (frame.open_block != self._block and not self._opens(frame.open_block)):
                 self.plain = False
             for delta in frame.deltas:
                 if type(delta) is TextDelta:
@@ -54,6 +60,14 @@ class Told:
                     self.begin = self.begin or delta
                 elif isinstance(delta, _NOT_PLAIN):
                     self.plain = False
+
+    def _opens(self, block: int | None) -> bool:
+        """Whether a block is the first one, which begins. Any other, and the end of the first, is more than one text: a
+        second, or a thought or a tool of which nothing was shown yet."""
+        if self._block is not None or block != 0:
+            return False
+        self._block = block
+        return True
 
     @property
     def text(self) -> str:

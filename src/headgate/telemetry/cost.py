@@ -48,6 +48,7 @@ def settle(record: CallRecord, funded: Funded, told: Usage | None, chars: int) -
         return
     if record.seams:  # each try has its own counts; the answer's are those of all its parts
         record.tokens_estimated = True
+        _bill_broken([attempt], funded)
         owed = [one.cost_usd for one in record.attempts if one.output_tokens is not None]
         record.cost_usd = None if None in owed else _earlier(record.attempts)
         return
@@ -92,8 +93,11 @@ def _bill_broken(attempts: Sequence[AttemptRecord], funded: Funded) -> bool:
 
 
 def _price(provider: str | None, model: str | None, funded: Funded) -> Price | None:
-    for candidate in funded.planned.candidates:
-        target = candidate.target
+    """Of a target that was planned, that stood in for a model that is gone, or that went on with an answer."""
+    planned = funded.planned
+    asked = [candidate.target for candidate in planned.candidates]
+    successors = [target.successor for target in asked if target.successor is not None]
+    for target in (*asked, *successors, *planned.route.continue_with):
         if target.model == model and target.provider == provider:
             return target.price
     return None
