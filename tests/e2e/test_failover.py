@@ -226,7 +226,7 @@ def test_where_all_are_down_the_sdk_asks_once(
         with pytest.raises(ERRORS[sdk]) as caught:
             TALKS[sdk](gateway, app, PLAIN).ask(stream)
         assert vendors.state()["answered"] == 3
-    assert status_of(caught.value) == 502
+    assert status_of(caught.value) == 503
     headers = headers_of(caught.value)
     assert headers["x-should-retry"] == "false"
     record = gateway.only_call(f"&app={app}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headgate.guardrails.files import PLACES, SHORT_CHARS, TEXT_FILE, file_in
@@ -24,6 +24,7 @@ def test_a_text_put_back_as_it_was_changes_no_byte(raw: bytes, safe: bool, kind:
         assert kind != "text/plain"
 
 
+@example("0\r", "data", "text/plain")
 @given(st.text(max_size=300), st.sampled_from(sorted(PLACES)), st.sampled_from(["text/plain", "image/png", "x", ""]))
 def test_what_is_skipped_is_long_and_base64(value: str, place: str, kind: str) -> None:
     for text in (value, LONG + value):
@@ -45,6 +46,7 @@ def test_what_is_skipped_is_long_and_base64(value: str, place: str, kind: str) -
         ({"format": 1}, "data", LONG),
         ({"mimeType": "png"}, "data", LONG),
         ({"mimeType": "image/png"}, "data", LONG + " a"),
+        ({"mimeType": "text/plain"}, "data", LONG + "a\r"),
         ({}, "url", f"data:;base64,{LONG}"),
         ({}, "url", f"data:image/png,{LONG}"),
         ({}, "url", f"https://example.com/{LONG}"),

@@ -129,11 +129,13 @@ def test_keys_of_before_keep_what_they_were_promised(store: ControlStore, tmp_pa
     connection = sqlite3.connect(tmp_path / CONTROL_FILE)
     connection.executescript(
         "DROP TABLE scope_limits; ALTER TABLE api_keys DROP COLUMN team; ALTER TABLE api_keys DROP COLUMN unpriced;"
+        "ALTER TABLE api_keys DROP COLUMN criticality;"
         "UPDATE alembic_version SET version_num = '0001';"
     )
     connection.close()
     reopened = ControlStore(tmp_path)
     (old,) = reopened.keys(EVERY_TENANT)
     assert (old.info.team, old.info.unpriced, old.info.budget_usd) == (None, "allow", 1.0)
+    assert old.info.criticality == "default"
     assert reopened.limits(EVERY_TENANT) == []
     reopened.close()

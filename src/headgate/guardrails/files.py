@@ -64,11 +64,13 @@ def file_in(node: Mapping[str, Json], key: str, value: str) -> File | None:
     short = len(payload) < SHORT_CHARS
     if sealed or kind.lower().startswith(_NOT_TEXT):
         return None if short or not _is_base64(payload) else File(start, None, False)
-    payload = "".join(payload.split())  # decoders skip white space
-    if not _is_base64(payload):
+    letters = "".join(payload.split())  # decoders skip white space
+    if not _is_base64(letters):
         return None
-    text = _text(payload, kind.lower().startswith("text/"))
-    return None if short and text is None else File(start, text, short)
+    text = _text(letters, kind.lower().startswith("text/"))
+    if text is None and (short or letters != payload):  # words without a point between them look like it too
+        return None
+    return File(start, text, short)
 
 
 def _kind(node: Mapping[str, Json]) -> str:
