@@ -79,6 +79,26 @@ def test_an_old_answer_while_everyone_is_down(gateway: Gateway, vendors: Vendors
     assert got.headers["x-headgate-cache"] == "stale"
 
 
+@pytest.mark.parametrize("app", ["fixed", "stale"])
+def test_what_stands_in_spends_no_budget(gateway: Gateway, vendors: Vendors, app: str) -> None:
+    tenant = f"{app} only"
+    gateway.api("POST", "/api/limits", {"scope": f"tenant/{tenant}", "budget_usd": 5})
+    key = gateway.make_key(tenant=tenant)
+    asks = Asks(f"[[say]] {SAID} for nothing")
+    TALKS["openai"](gateway, f"{app}-openai", asks, key).ask(False)
+
+    def spent() -> float | None:
+        lines = {line["scope"]: line["spent_usd"] for line in gateway.api("GET", "/api/limits")["limits"]}
+        return lines[f"tenant/{tenant}"]
+
+    before = until(spent, 5.0, "the first call is charged")
+    with vendors.failing("f1-503"):
+        got = TALKS["openai"](gateway, f"{app}-openai", asks, key).ask(False)
+    call = gateway.record(got.call_id)["call"]
+    assert (call["outcome"], call["cost_usd"]) == ("ok", 0)
+    assert spent() == before
+
+
 def test_tenants_share_nothing(gateway: Gateway, vendors: Vendors) -> None:
     asks = Asks(f"[[say]] {SAID} for tenants")
     for tenant in ("acme", "zenith"):

@@ -76,6 +76,15 @@ def test_what_calls_cost_is_seen_at_once_and_survives_the_death_of_workers(own: 
     assert line(own, "tenant/globex")["spent_usd"] == pytest.approx(stands["spent_usd"] + cost, abs=1e-8)
 
 
+def test_a_wrong_name_is_answered_by_nobody_else_under_a_budget(own: Gateway) -> None:
+    secret, _ = made(own, tenant="careful", budget_usd=5.0)
+    for name in ("gpt-99-x", "claude-hiaku-4-5"):
+        until(lambda name=name: ask(own, secret, name).status != 401, 5, "the key is known")
+        answer = ask(own, secret, name)
+        assert answer.status == 403, answer.body
+        assert name in answer.json()["error"]["message"]
+
+
 def test_limits_on_the_command_line(own: Gateway) -> None:
     done = own.cli("limits", "set", "tenant/initech", "--budget", "20/day", "--rpm", "600", "--concurrency", "5")
     assert (done.returncode, done.stdout) == (0, "tenant/initech: 600 requests/min, 5 calls at once, $20.00/day\n")

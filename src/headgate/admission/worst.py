@@ -57,7 +57,8 @@ def _usd(price: Price, inputs: int, outputs: int) -> float | None:
 def worst_case(planned: Planned, strict: bool) -> tuple[Planned, int]:
     """The plan that a budget allows, and the nano-dollars it may cost with every attempt it allows.
 
-    `strict`: targets whose price is not known are left out, on record. Raises Forbidden where none is left.
+    `strict`: targets whose price is not known are left out, on record. Raises Forbidden where none is left, or where
+    it is the model asked for by its own name, which may be a wrong one: its peers are no stand-in for that.
     """
     route = planned.route
     costs: list[float] = []
@@ -92,15 +93,16 @@ def _without_unpriced(planned: Planned) -> Planned:
         record.skipped.append(SkipRecord(target.provider, target.model, UNPRICED))
         return False
 
+    route = planned.route
     kept = tuple(candidate for candidate in planned.candidates if counted(candidate.target))
-    if not kept:
-        first = planned.candidates[0].target
+    first = planned.candidates[0].target if route.ref is not None else route.targets[0]
+    named = [one for one in planned.candidates if one.target.model == first.model] if route.ref is None else []
+    if not kept or (named and not any(one in kept for one in named)):
         raise Forbidden(
             f"the price of `{first}` is not known, and a budget that this call comes under takes only calls that it "
             "can count; set a price for the model, or `unpriced: allow` for the budget",
             param="model",
         )
-    route = planned.route
     if route.continue_with:
         route = msgspec.structs.replace(route, continue_with=tuple(filter(counted, route.continue_with)))
     return msgspec.structs.replace(planned, candidates=kept, route=route)

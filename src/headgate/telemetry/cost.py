@@ -21,11 +21,12 @@ def settle(record: CallRecord, funded: Funded, told: Usage | None, chars: int) -
     """
     attempt = answering(record.attempts)
     others = [one for one in record.attempts if one is not attempt] if len(record.attempts) > 1 else ()
-    broken = bool(others) and _bill_broken(others, funded)
     if record.stand_in is not None and record.stand_in != "miss":  # no provider made this answer
+        _bill_broken(record.attempts, funded)
         record.input_tokens = record.output_tokens = 0
-        record.cost_usd = _earlier(record.attempts) if record.attempts else 0.0
+        record.cost_usd = _owed(record.attempts)
         return
+    broken = bool(others) and _bill_broken(others, funded)
     if attempt is not None and record.provider is None:
         record.provider, record.target_model = attempt.provider, attempt.model
     if attempt is not None and attempt.chars > chars:
@@ -49,8 +50,7 @@ def settle(record: CallRecord, funded: Funded, told: Usage | None, chars: int) -
     if record.seams:  # each try has its own counts; the answer's are those of all its parts
         record.tokens_estimated = True
         _bill_broken([attempt], funded)
-        owed = [one.cost_usd for one in record.attempts if one.output_tokens is not None]
-        record.cost_usd = None if None in owed else _earlier(record.attempts)
+        record.cost_usd = _owed(record.attempts)
         return
     if attempt.input_tokens != usage.input or attempt.output_tokens != usage.output:
         attempt.input_tokens, attempt.output_tokens = usage.input, usage.output
@@ -101,6 +101,13 @@ def _price(provider: str | None, model: str | None, funded: Funded) -> Price | N
         if target.model == model and target.provider == provider:
             return target.price
     return None
+
+
+def _owed(attempts: Sequence[AttemptRecord]) -> float | None:
+    """What all attempts cost together: nothing where nobody said anything, None where one that did has no price."""
+    costs = [attempt.cost_usd for attempt in attempts if attempt.output_tokens is not None]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None
 
 
 def _earlier(attempts: Sequence[AttemptRecord]) -> float | None:
