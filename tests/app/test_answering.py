@@ -61,6 +61,36 @@ def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
     assert [event.figures["before"] for event in heard.events] == ["old"]
 
 
+def test_those_seen_longest_ago_go_first_and_the_last_is_the_one_that_answered_last(tmp_path: Path) -> None:
+    heard = Heard()
+    here = Answering(tmp_path, heard, ManualClock())
+    for number in range(SEEN_MAX):
+        here.saw(answers(f"n-{number}", None))
+    here.saw(answers("n-0", None))
+    here.saw(answers("new", None))
+    assert heard.events[-1].figures["before"] == "n-0"
+    told = len(heard.events)
+    here.saw(answers("n-0", None))
+    assert len(heard.events) == told
+    here.saw(answers("n-1", None))
+    assert [event.figures["after"] for event in heard.events[told:]] == ["n-1"]
+
+
+def test_what_is_known_is_written_once_a_minute_at_most_and_outlives_a_restart(tmp_path: Path) -> None:
+    clock, heard = ManualClock(), Heard()
+    here = Answering(tmp_path, heard, clock)
+    here.saw(answers("a", None))
+    clock.advance(1.0)
+    here.saw(answers("b", None))
+    written = (tmp_path / FILE).read_bytes()
+    here.saw(answers("a", None))
+    assert (tmp_path / FILE).read_bytes() == written
+    clock.advance(61.0)
+    here.saw(answers("a", None))
+    Answering(tmp_path, heard, clock).saw(answers("c", None))
+    assert [event.figures["before"] for event in heard.events] == ["a", "a"]
+
+
 def test_what_failed_says_nothing_and_what_is_seen_is_bounded(tmp_path: Path) -> None:
     clock, heard = ManualClock(), Heard()
     here = Answering(tmp_path, heard, clock)

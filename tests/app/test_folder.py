@@ -33,3 +33,21 @@ def test_a_damaged_mark_is_told(tmp_path: Path) -> None:
     (tmp_path / folder.FORMAT_FILE).write_text("{")
     with pytest.raises(ConfigError, match="cannot be read"):
         folder.hold_lock(tmp_path, SystemClock())
+
+
+def test_a_small_file_is_on_the_disk_before_it_takes_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "small.json"
+    path.write_bytes(b"old")
+    (tmp_path / "small.json.new").write_bytes(b"left by a kill, and longer")
+    synced: list[tuple[bytes, int]] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        real(descriptor)
+        synced.append((path.read_bytes(), os.fstat(descriptor).st_size if not synced else 0))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    folder.write_whole(path, b"fresh")
+    assert synced == [(b"old", 5), (b"fresh", 0)]
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [one.name for one in tmp_path.iterdir()] == ["small.json"]

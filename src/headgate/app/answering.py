@@ -20,13 +20,15 @@ from headgate.core.record import CallBrief
 FILE = "answering.json"
 TARGETS_MAX = 4096
 SEEN_MAX = 32  # of one target; those seen longest ago go first
+KEEP_NS = 60_000_000_000  # the order in which known ones came is written no more often
 LEARNING = 50  # answers of a target, before anything that is new is news
 
 log = logging.getLogger(__name__)
 
 
 class Known(msgspec.Struct):
-    """What a target was heard to answer as: names and fingerprints, each with the wall time it was first seen."""
+    """What a target was heard to answer as: names and fingerprints, each with the wall time it was last seen,
+    the latest at the end."""
 
     answers: int = 0
     names: dict[str, int] = {}
@@ -48,6 +50,8 @@ class Answering:
         self._sink = sink
         self._clock = clock
         self._memory = _read(self._path)
+        self._kept_ns = 0
+        self._moved = False
 
     def saw(self, records: Sequence[CallBrief]) -> None:
         """Finished calls."""
@@ -57,7 +61,7 @@ class Answering:
                 if attempt.outcome == "ok" and (attempt.model_answered or attempt.fingerprint):
                     target = f"{attempt.provider}/{attempt.model}"
                     learned |= self._saw(target, attempt.model_answered, attempt.fingerprint)
-        if learned:
+        if learned or (self._moved and self._clock.now_ns() - self._kept_ns >= KEEP_NS):
             self._keep()
 
     def _saw(self, target: str, name: str | None, fingerprint: str | None) -> bool:
@@ -74,12 +78,16 @@ class Answering:
         return new_name or new_print or known.answers == LEARNING
 
     def _note(self, target: str, what: str, seen: dict[str, int], value: str, news: bool) -> bool:
+        last = next(reversed(seen), None)
+        now_ns = self._clock.now_ns()
         if value in seen:
+            self._moved = self._moved or value != last
+            del seen[value]
+            seen[value] = now_ns
             return False
-        last = max(seen, key=lambda one: seen[one], default=None)
         if len(seen) >= SEEN_MAX:
-            del seen[min(seen, key=lambda one: seen[one])]
-        now_ns = seen[value] = self._clock.now_ns()
+            del seen[next(iter(seen))]
+        seen[value] = now_ns
         if news or (last is not None and what == "name"):
             text = f"it answers with the {what} {value}, never seen there before; last came {last}"
             figures = {"what": what, "before": last, "after": value}
@@ -87,6 +95,7 @@ class Answering:
         return True
 
     def _keep(self) -> None:
+        self._kept_ns, self._moved = self._clock.now_ns(), False
         try:
             write_whole(self._path, msgspec.json.encode(self._memory))
         except OSError as error:
