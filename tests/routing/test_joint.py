@@ -159,6 +159,38 @@ def test_only_the_first_text_while_it_is_open_is_gone_on_with(rest: bytes, plain
     assert told.text.startswith("A")
 
 
+def openai_said(choice: int, **delta: Any) -> dict[str, Any]:
+    return {"id": "c", "model": "m", "choices": [{"index": choice, "delta": delta, "finish_reason": None}]}
+
+
+def google_said(candidate: int, **part: Any) -> dict[str, Any]:
+    return {"candidates": [{"index": candidate, "content": {"role": "model", "parts": [part]}}]}
+
+
+TOOL = {"index": 0, "id": "t", "type": "function", "function": {"name": "f", "arguments": ""}}
+
+
+@pytest.mark.parametrize(
+    ("name", "said_next", "plain"),
+    [
+        ("openai", openai_said(0, content="B"), True),
+        ("openai", openai_said(0, tool_calls=[TOOL]), False),
+        ("openai", openai_said(0, refusal="no"), False),
+        ("openai", openai_said(1, content="B"), False),
+        ("google", google_said(0, text="B"), True),
+        ("google", google_said(0, functionCall={"name": "f", "args": {}}), False),
+        ("google", google_said(0, text="hm", thought=True), False),
+        ("google", google_said(1, text="B"), False),
+    ],
+)
+def test_one_text_of_one_answer_is_gone_on_with_in_formats_without_blocks(
+    name: str, said_next: dict[str, Any], plain: bool
+) -> None:
+    first = openai_said(0, content="A") if name == "openai" else google_said(0, text="A")
+    data = b"".join(b"data: " + json.dumps(one).encode() + b"\n\n" for one in (first, said_next))
+    assert told_of(DIALECTS[name].reader(True, True).feed(data)).plain is plain
+
+
 def test_the_second_targets_blocks_are_counted_anew() -> None:
     told = told_of([Frame(b"", [TextDelta("One, ")])])
     told.turn()

@@ -56,6 +56,8 @@ class Told:
                 if type(delta) is TextDelta:
                     self._pieces.append(delta.text)
                     self.chars += len(delta.text)
+                    if delta.choice:  # a second answer, which nobody asked for
+                        self.plain = False
                 elif type(delta) is Begin:
                     self.begin = self.begin or delta
                 elif isinstance(delta, _NOT_PLAIN):
