@@ -9,6 +9,7 @@ import msgspec
 
 from headgate.admission import Admission, KeyDesk, KeySource, LimitDesk, NewKey, SharedLedger, load_pepper
 from headgate.core.calls import Rollup, RollupKey
+from headgate.core.errors import HeadgateError
 from headgate.core.events import Event
 from headgate.core.keys import EVERY_TENANT, ScopeLimits, Spend, StoredKey
 from headgate.core.snapshot import App, Target
@@ -127,7 +128,11 @@ class Gate:
         """The record of a call and its reservation."""
         admitted = self.admission.admit(self.call(secret))
         plan = self.plan(admitted, *targets, app=app, stream=stream)
-        return admitted.call.record, self.admission.reserve(plan)
+        try:
+            return admitted.call.record, self.admission.reserve(plan)
+        except HeadgateError:
+            self.admission.correct(admitted.call.record)  # a refused call is over, as the gateway says of every record
+            raise
 
     def spend(self, secret: str, usd: float, *targets: Target, app: str | None = None) -> None:
         """A whole call that costs so much."""
