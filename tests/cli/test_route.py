@@ -36,9 +36,24 @@ def test_the_file_is_the_same_byte_for_byte(tmp_path: Path) -> None:
     out.unlink()
     trained(tmp_path)
     assert out.read_bytes() == once
+    out.unlink()
     trained(tmp_path, "--seed", "2")
     assert out.read_bytes() != once
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".new"] == []
+
+
+def test_a_version_never_changes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = trained(tmp_path)
+    once = out.read_bytes()
+    trained(tmp_path)
+    again = ["route", "train", str(tmp_path / "data.jsonl"), "--out", str(out), "--seed", "2"]
+    assert main(again) == 2
+    assert out.read_bytes() == once
+    assert "model/router@1.0.0 is there" in capsys.readouterr().err
+    assert main([*again, "--version", "1.0.1"]) == 0
+    out.write_text("notes: mine\n")
+    assert main([*again, "--version", "1.0.2"]) == 2
+    assert out.read_text() == "notes: mine\n"
 
 
 def test_metrics_on_other_data_are_kept_in_the_artifact(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

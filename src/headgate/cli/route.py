@@ -68,6 +68,7 @@ def run_train(options: argparse.Namespace) -> int:
         judged = _judge(_artifact(options.name, options.version, content, ""), unseen)
         content["metrics"] = msgspec.to_builtins(judged)
         content["metrics"]["data"] = [{"sha256": seen, "rows": rows} for seen, rows in unseen.sources]
+    _unchanged(options, content)
     text = written(options.name, options.version, options.owner, content)
     try:
         write_document(options.out, text)
@@ -99,6 +100,19 @@ def run_evaluate(options: argparse.Namespace) -> int:
         for line in told(judged):
             say(line)
     return 0 if judged.beats_both else 1
+
+
+def _unchanged(options: argparse.Namespace, content: JsonObject) -> None:
+    """Raises ConfigError where the file holds this very version with another content: a version never changes."""
+    if not options.out.exists():
+        return
+    try:
+        there = _read(options.out).ref
+    except ConfigError as error:
+        raise ConfigError(str(options.out), "is there, and is no classifier", "another file") from error
+    if (there.name, there.version) == (options.name, options.version) and there.digest != digest(content):
+        wrong = f"model/{there.name}@{there.version} is there, trained otherwise, and a version never changes"
+        raise ConfigError(str(options.out), wrong, "another --version")
 
 
 def _judge(artifact: Artifact, data: DataSet, sends: Mapping[str, str] | None = None) -> Evaluation:
