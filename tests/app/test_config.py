@@ -74,6 +74,11 @@ def test_paths_are_relative_to_the_file_and_the_command_line_wins(tmp_path: Path
         ),
         ("listen: 127.0.0.1:8484", "retention_days: 999999", "headgate.yaml:1: records are kept"),
         ("127.0.0.1:8484", "127.0.0.1:65535", "headgate.yaml:1: there is no port after it for the management API"),
+        (
+            "listen: 127.0.0.1:8484",
+            "listen: 127.0.0.1:8484\nmanagement: 127.0.0.1:8484",
+            "headgate.yaml:2: calls are taken there already",
+        ),
         ("listen: 127.0.0.1:8484", "ca_file: no/such.pem", "headgate.yaml:1: "),
         ("listen: 127.0.0.1:8484", "ca_file: headgate.yaml", "a PEM file of root certificates"),
         ("listen: 127.0.0.1:8484", "journal_full: maybe", "headgate.yaml:1: `journal_full`: invalid enum value"),

@@ -64,6 +64,13 @@ def cli_keys(folder: Path, environment: dict[str, str]) -> str:
         process.stop()
 
 
+@pytest.mark.parametrize("wrong", [["--workers", "0"], ["--workers", "65"], ["--port", "99999"]])
+def test_a_wrong_option_is_told_as_one(tmp_path: Path, wrong: list[str]) -> None:
+    done = cli("up", *wrong, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"argument {wrong[0]}: `{wrong[1]}` is not a whole number from" in done.stderr
+
+
 def test_without_any_key_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in VENDOR_KEYS:
         monkeypatch.delenv(name, raising=False)

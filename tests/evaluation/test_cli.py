@@ -34,6 +34,9 @@ def test_a_user_noticed_is_1(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "HTTP 503: overloaded" in out
     assert "users noticed" in out
+    assert "There was nowhere else to go." in out
+    assert "went elsewhere" not in out
+    assert "detect" not in out
     assert drill(*everyone, "--json") == 1
     report = json.loads(capsys.readouterr().out)
     assert report["failed"] == sum(report["failures"].values()) > 0
@@ -61,6 +64,17 @@ def test_a_drill_that_contradicts_itself_is_2(capsys: pytest.CaptureFixture[str]
     assert drill("--provider", "openai", "--also", "openai") == 2
     assert drill("--provider", "openai", "--hours", "100000", "--rate", "100") == 2
     assert "would be right" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", [["outage", "--provider", "openai"], ["fault", "F7"]])
+def test_a_folder_for_evidence_that_cannot_be_written_is_told_before_the_drill(
+    verb: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["drill", *verb, "--evidence", str(tmp_path / "file")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "cannot be written" in err
 
 
 def test_with_a_configuration_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from headgate.app.config import ModelSource, PriceSource, ProviderSource, Source
 from headgate.cli.main import COMMANDS
+from headgate.core.events import KINDS
 
 ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src" / "headgate"
@@ -37,6 +38,11 @@ def test_every_page_of_the_docs_is_linked_from_the_readme() -> None:
 def test_every_command_is_told_of() -> None:
     text = "".join(page.read_text() for page in PAGES)
     assert [name for name in COMMANDS if f"headgate {name}" not in text] == []
+
+
+def test_every_kind_of_event_is_told_of() -> None:
+    told = re.findall(r"^\| (`[a-z_`, ]+`) \|", (ROOT / "docs" / "events.md").read_text(), re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(told))) == sorted(KINDS)
 
 
 def test_every_setting_is_told_of() -> None:

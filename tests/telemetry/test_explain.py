@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.core.record import AttemptRecord, CallRecord, SkipRecord, VerdictRecord
+from headgate.core.record import AttemptRecord, CallRecord, SeamRecord, SkipRecord, VerdictRecord
 from headgate.telemetry import explain
 from tests.telemetry.builders import NOON, record, refused
 
 
 def text(item: CallRecord) -> str:
     return "\n".join(explain(item))
+
+
+def test_an_answer_of_two_models_names_both() -> None:
+    item = record(
+        1, finish="stop", model_answered="gpt-6-luna", provider="anthropic", target_model="claude",
+        seams=[SeamRecord(11, 1, 2, "truncated")],
+    )  # fmt: skip
+    assert "It was begun by gpt-6-luna and gone on with by claude, which finished with `stop`." in text(item)
 
 
 def test_a_failover_is_told_from_question_to_cost() -> None:

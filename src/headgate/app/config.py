@@ -192,6 +192,8 @@ def _checked(artifact: Artifact, base: Path, environment: Mapping[str, str]) -> 
         raise artifact.fault("listen", "there is no port after it for the management API", "set `management:` as well")
     default = (listen[0], listen[1] + 1 if listen[1] else 0)
     management = default if source.management is None else _address(artifact, "management", source.management)
+    if management == listen and listen[1]:
+        raise artifact.fault("management", "calls are taken there already (`listen`)", "a port of its own")
     for path, (host, _) in (("listen", listen), ("management", management)):
         if not ipaddress.ip_address(host).is_loopback and not source.exposed:
             raise artifact.fault(

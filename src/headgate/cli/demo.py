@@ -115,6 +115,7 @@ def _gateway(options: argparse.Namespace) -> Generator[Running, None, None]:
     (options.state / ADDRESS_FILE).unlink(missing_ok=True)
     environment = {**os.environ, "HEADGATE_DEMO_KEY": "sim-demo"}
     arguments = ["up", "--config", str(config), "--state", str(options.state), "--port", str(options.port)]
+    arguments += ["--log", "warning"]  # what is shown here is the calls
     with running("gateway", arguments, environment) as process:
         await_ready(process, "gateway", (options.state / ADDRESS_FILE).exists)
         yield process

@@ -11,8 +11,9 @@ import msgspec
 
 from headgate.app.drills import configuration_digest, run_outage
 from headgate.cli import drill_evidence, drill_fault
+from headgate.cli.amounts import positive, share, whole
 from headgate.cli.commands import Commands
-from headgate.cli.drill_evidence import Drilled, add_evidence_option, keep
+from headgate.cli.drill_evidence import Drilled, add_evidence_option, check_evidence, keep
 from headgate.cli.drill_live import compressed, run_live
 from headgate.cli.drill_report import overview, told
 from headgate.cli.tables import print_json
@@ -37,14 +38,14 @@ def register(commands: Commands) -> None:
         "--also", choices=PROVIDERS, action="append", default=[], help="who fails at the same time; repeat"
     )
     outage.add_argument("--mode", choices=[*MODES, EVERY], default="503", metavar="MODE", help="how (503); or `all`")
-    outage.add_argument("--hours", type=_positive, help="for how long (4)")
-    outage.add_argument("--rate", type=_positive, default=5.0, help="calls per second (5)")
+    outage.add_argument("--hours", type=positive, help="for how long (4)")
+    outage.add_argument("--rate", type=positive, default=5.0, help="calls per second (5)")
     outage.add_argument("--seed", type=int, default=1, help="same seed, same report")
-    outage.add_argument("--share", type=_share, help="the part of its calls that is struck, above 0, at most 1")
+    outage.add_argument("--share", type=share, help="the part of its calls that is struck, above 0, at most 1")
     outage.add_argument("--config", type=Path, metavar="FILE", help="a headgate.yaml in place of the shipped one")
     outage.add_argument("--live", action="store_true", help="over real sockets, within minutes instead of hours")
-    outage.add_argument("--minutes", type=_positive, help="with --live: the whole drill, two fifths of it outage (5)")
-    outage.add_argument("--workers", type=_count, help="with --live: worker processes (1)")
+    outage.add_argument("--minutes", type=positive, help="with --live: the whole drill, two fifths of it outage (5)")
+    outage.add_argument("--workers", type=whole(1), help="with --live: worker processes (1)")
     outage.add_argument("--json", action="store_true", help="print JSON")
     add_evidence_option(outage)
     outage.set_defaults(run=run)
@@ -54,6 +55,7 @@ def register(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0 where no user noticed, 1 where one did."""
+    check_evidence(options)
     modes = list(MODES.values()) if options.mode == EVERY else [MODES[options.mode]]
     reports = [_live(options, mode) if options.live else _drill(options, mode) for mode in modes]
     if options.json:
@@ -125,29 +127,3 @@ def _outage(options: argparse.Namespace, mode: Mode) -> Outage:
         wrong = f"{outage.hours:g} hours at {outage.rate:g} calls a second are {calls:,.0f} calls"
         raise ConfigError("--rate", wrong, f"at most {CALLS_MAX:,} calls")
     return outage
-
-
-def _positive(text: str) -> float:
-    """For argparse: raises its type error."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"`{text}` is not a number above 0")
-    return value
-
-
-def _count(text: str) -> int:
-    """For argparse: raises its type error."""
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"`{text}` is not a whole number above 0")
-    return int(text)
-
-
-def _share(text: str) -> float:
-    """For argparse: raises its type error."""
-    value = _positive(text)
-    if value > 1:
-        raise argparse.ArgumentTypeError(f"`{text}` is above 1")
-    return value

@@ -6,6 +6,7 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,19 @@ def add_evidence_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--evidence", type=Path, metavar="FOLDER", help="keep the result there, as a dated JSON file")
 
 
+def check_evidence(options: argparse.Namespace) -> None:
+    """Before a drill that may take long: makes the folder. Raises ConfigError where nothing can be written there."""
+    folder = options.evidence
+    if folder is None:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
 def keep(options: argparse.Namespace, drilled: Drilled) -> None:
     """Stores the result where that is asked for; says where, on stderr. Raises ConfigError where it cannot."""
     if options.evidence is None:
@@ -58,9 +72,13 @@ def keep(options: argparse.Namespace, drilled: Drilled) -> None:
     try:
         file = store_evidence(options.evidence, evidence)
     except OSError as error:
-        wrong = f"cannot be written: {error.strerror or type(error).__name__}"
-        raise ConfigError(str(options.evidence), wrong, "a folder that may be written") from error
+        raise _unwritable(options.evidence, error) from error
     print(f"evidence: {file}", file=sys.stderr)
+
+
+def _unwritable(folder: Path, error: OSError) -> ConfigError:
+    wrong = f"cannot be written: {error.strerror or type(error).__name__}"
+    return ConfigError(str(folder), wrong, "a folder that may be written")
 
 
 def commit() -> str | None:

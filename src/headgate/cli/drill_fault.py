@@ -14,7 +14,7 @@ from headgate.app.drills.cases import VENDORS, Choice, cases
 from headgate.app.drills.fault import Finding, run_faults
 from headgate.app.drills.shapes import SHAPES, Expected, find
 from headgate.cli.commands import Commands
-from headgate.cli.drill_evidence import Drilled, add_evidence_option, keep
+from headgate.cli.drill_evidence import Drilled, add_evidence_option, check_evidence, keep
 from headgate.cli.tables import UNKNOWN, print_json, table
 from headgate.core.errors import ConfigError
 from headgate.wire.clock import SystemClock, SystemEntropy
@@ -48,6 +48,7 @@ def run(options: argparse.Namespace) -> int:
     chosen = cases(find(options.shape), Choice(dialects, streams))
     if not chosen:
         raise ConfigError("SHAPE", f"`{options.shape}` is no shape of such an answer", "see `drill fault --list`")
+    check_evidence(options)
     began = time.monotonic()
     found = uvloop.run(run_faults(chosen, SystemClock(), SystemEntropy()))
     took = time.monotonic() - began

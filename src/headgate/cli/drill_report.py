@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from headgate.cli.tables import UNKNOWN, table
-from headgate.evaluation import MODES, Bar, Report, Spread
+from headgate.evaluation import MODES, PROVIDERS, Bar, Report, Spread
 from headgate.evaluation.report import ADDED_P99, ATTEMPTS_PER_CALL, DEAD_SHARE, FAILURES
 
 _NEVER = "not seen"
@@ -30,7 +30,7 @@ def told(report: Report) -> str:
             _held(bars, DEAD_SHARE),
         ),
         ("of them failed", f"{report.dead_failed:,}", ""),
-        ("time to detect", _seconds(report.detect_s), ""),
+        *([] if _nobody(report) else [("time to detect", _seconds(report.detect_s), "")]),
         ("time to recover", _seconds(report.recover_s), ""),
     ]
     if report.failed:
@@ -71,7 +71,9 @@ def words(report: Report) -> str:
             f"Of the answered calls half took at most {_ms(added.p50)} longer than in calm, 99 of 100 at most "
             f"{_ms(added.p99)}, the slowest {_ms(added.max)}."
         )
-    if report.detect_s is None:
+    if _nobody(report):
+        said.append("There was nowhere else to go.")
+    elif report.detect_s is None:
         said.append("The gateway never went elsewhere first.")
     else:
         said.append(f"The first call went elsewhere at once {_seconds(report.detect_s)} into the outage.")
@@ -80,8 +82,16 @@ def words(report: Report) -> str:
     else:
         said.append(f"All were back {_seconds(report.recover_s)} after its end.")
     missed = _missed(report.bars)
-    said.append(f"Bars missed: {missed}." if missed else "Every bar is met.")
+    if _nobody(report) and not missed:
+        said.append("The one bar that holds here is met.")
+    else:
+        said.append(f"Bars missed: {missed}." if missed else "Every bar is met.")
     return " ".join(said)
+
+
+def _nobody(report: Report) -> bool:
+    """Whether no provider was left that answered all."""
+    return len(report.providers) == len(PROVIDERS)
 
 
 def _row(report: Report) -> list[str]:

@@ -8,6 +8,7 @@ from headgate.cli.client import Client, add_options
 from headgate.cli.commands import Commands
 from headgate.cli.tables import legible, print_json, table
 from headgate.cli.times import moment, said, shown
+from headgate.core.events import KINDS
 
 HEAD = ["TIME", "SEVERITY", "EVENT", "ABOUT", "WHAT"]
 
@@ -16,7 +17,7 @@ def register(commands: Commands) -> None:
     """Adds the command."""
     parser = commands.add_parser("events", help="what operators should have heard of, newest first")
     parser.add_argument("--since", type=moment, metavar="TIME", help="7d by default; 90m, 24h, or an ISO 8601 time")
-    parser.add_argument("--kind", help="such as breaker_opened")
+    parser.add_argument("--kind", choices=KINDS, metavar="KIND", help="such as breaker_opened")
     parser.add_argument("--severity", choices=("info", "warning", "critical"), help="this one and graver")
     parser.add_argument("--limit", type=int, default=50)
     parser.add_argument("--json", action="store_true", help="print JSON")

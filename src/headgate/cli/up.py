@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 
 from headgate.app import Address, Config, load_config, up
+from headgate.app.config import PORT_MAX, WORKERS_MAX
+from headgate.cli.amounts import whole
 from headgate.cli.commands import Commands
 from headgate.core.types import Json
 
@@ -16,8 +18,14 @@ def register(commands: Commands) -> None:
     """Adds the command."""
     parser = commands.add_parser("up", help="start the gateway and serve until Ctrl-C")
     add_config_options(parser)
-    parser.add_argument("--port", type=int, help="listen on 127.0.0.1:PORT; the management API takes the next port")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes that serve calls, 1 by default")
+    parser.add_argument(
+        "--port", type=whole(0, PORT_MAX),
+        help="listen on 127.0.0.1:PORT; the management API takes the next port, unless the file names one",
+    )  # fmt: skip
+    parser.add_argument(
+        "--workers", type=whole(1, WORKERS_MAX), metavar="N", help="processes that serve calls, 1 by default"
+    )
+    parser.add_argument("--log", choices=("info", "warning"), default="info", help="what is logged: this and graver")
     parser.set_defaults(run=run)
 
 
@@ -44,7 +52,7 @@ def configured(options: argparse.Namespace) -> Config:
 
 def run(options: argparse.Namespace) -> int:
     """Serve."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=options.log.upper())
     logging.getLogger("alembic").setLevel(logging.WARNING)  # a migration that goes well is no news
     config = configured(options)
     return up(config, lambda address: banner(config, address), lambda: configured(options))

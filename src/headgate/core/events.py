@@ -11,11 +11,17 @@ import msgspec
 
 INFO, WARNING, CRITICAL = "info", "warning", "critical"
 
+# every kind there is: docs/events.md says when each is told
+KINDS = (
+    "breaker_closed", "breaker_opened", "budget_spent", "budget_warning", "model_changed", "model_retires",
+    "price_changed", "rate_limit_changed", "rate_limit_learned",
+)  # fmt: skip
+
 Figure = str | int | float | bool | None
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """`kind` is a stable word such as `breaker_opened`, `subject` what it is about (`openai/gpt-5`, `key/k_1`).
+    """`kind` is one of KINDS, `subject` what it is about (`openai/gpt-5`, `key/k_1`).
 
     `at_ns` is wall time. `text` says it in one sentence; `figures` carry the same for programs.
     """

@@ -136,7 +136,10 @@ def _ended(record: CallRecord) -> str:
     text = _ENDINGS.get(record.outcome, f"Its outcome is {record.outcome}")
     if text.endswith("."):
         if record.outcome == "ok":
-            text = f"It was answered by {record.model_answered or record.target_model or 'an unnamed model'}"
+            named = record.model_answered or record.target_model or "an unnamed model"
+            text = f"It was answered by {named}"
+            if record.seams:
+                text = f"It was begun by {named} and gone on with by {record.target_model or 'an unnamed model'}"
             text += f", which finished with `{record.finish}`." if record.finish else ", without a finish reason."
         return text
     if record.error is not None and record.outcome != "cancelled":
