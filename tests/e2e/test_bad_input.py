@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import socket
@@ -183,12 +184,10 @@ def raw(gateway: Gateway, data: bytes | Iterator[bytes]) -> bytes:
     host, port = gateway.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), CALL_S) as sock:
         sock.settimeout(CALL_S)
-        try:
+        with contextlib.suppress(OSError):  # refused before all was sent; the answer is there to read
             for part in [data] if isinstance(data, bytes) else data:
                 sock.sendall(part)
             sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass  # refused before all was sent; the answer is there to read
         got = b""
         try:
             while True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
+import pytest
 
 from headgate.core.chat import Begin, Finish, TextDelta, UsageDelta
 from headgate.core.errors import UpstreamError
@@ -80,6 +81,25 @@ def test_each_target_is_owed_for_what_it_said_itself() -> None:
         a, b, c = told.record.attempts
         assert (a.output_tokens, b.output_tokens, c.output_tokens) == (100, None, 5)
         assert (b.input_tokens, b.cost_usd) == (None, None)
+
+    run(play())
+
+
+def test_who_stands_in_for_a_model_that_is_gone_has_a_price_where_usage_is_not_told() -> None:
+    async def play() -> None:
+        house = House()
+        new = house.target("a.new", price=Price(1.0, 2.0))
+        house.script("a.m", Reply(b"model_gone", status=404))
+        house.script("a.new", Reply(b"begin:x\ntext:hello\nfinish:stop\nlast\n"))
+        screened = house.screened(house.route(house.target("a.m", price=Price(9.0, 9.0), successor=new)))
+        kept = screened.grounded.prompted.selected.admitted.call.record
+        funded = Funded(house.routing.plan(screened))
+        async with house.routing.send(funded) as upstream:
+            while await upstream.read() is not None:
+                upstream.commit()
+        kept.outcome, kept.finish, kept.committed = "ok", "stop", True
+        settle(kept, funded, None, 5)
+        assert kept.cost_usd == pytest.approx((funded.planned.input_tokens * 1.0 + 2 * 2.0) / 1e6)
 
     run(play())
 

@@ -38,6 +38,15 @@ async def ask(house: House, made: Route, *, stream: bool = True) -> Told:
     return told
 
 
+async def late(house: House) -> asyncio.Future[Told]:
+    """A call whose first target has been waited for until it was late."""
+    asking = asyncio.ensure_future(ask(house, route(house)))
+    await turns()
+    house.clock.advance(0.6)
+    await turns()
+    return asking
+
+
 @pytest.mark.parametrize(("stream", "answer"), [(True, OTHER), (False, OTHER.replace(b"last\n", b""))])
 def test_the_second_answers_where_the_first_dawdles(stream: bool, answer: bytes) -> None:
     async def play() -> None:
@@ -81,10 +90,7 @@ def test_the_first_may_win_yet_and_the_second_is_dropped() -> None:
         goes_on = asyncio.Event()
         house.script("a", Reply(b"begin:m-1\n", goes_on, b"text:hello\nusage:3,2\nfinish:stop\nlast\n"))
         house.script("b", Reply(None))
-        asking = asyncio.ensure_future(ask(house, route(house)))
-        await turns()
-        house.clock.advance(0.6)
-        await turns()
+        asking = await late(house)
         assert house.transport.hosts() == ["a.m", "b.m"]
         goes_on.set()
         told = await asking
@@ -106,10 +112,7 @@ def test_where_the_first_fails_the_second_that_is_under_way_answers(fails: Upstr
         goes_on, answers = asyncio.Event(), asyncio.Event()
         house.script("a", Reply(b"begin:m-1\n", goes_on, fails))
         house.script("b", Reply(answers, OTHER))
-        asking = asyncio.ensure_future(ask(house, route(house)))
-        await turns()
-        house.clock.advance(0.6)
-        await turns()
+        asking = await late(house)
         goes_on.set()
         await turns()
         assert not asking.done()
@@ -168,10 +171,7 @@ def test_a_second_target_in_trouble_is_not_asked() -> None:
         house.routing.health.failed(house.target("b"), UpstreamError("server_error", "scripted"))
         house.script("a", Reply(b"begin:m-1\n", goes_on, b"text:hello\nfinish:stop\nlast\n"))
         house.script("b", Reply(OTHER))
-        asking = asyncio.ensure_future(ask(house, route(house)))
-        await turns()
-        house.clock.advance(0.6)
-        await turns()
+        asking = await late(house)
         goes_on.set()
         assert (await asking).record.provider == "a"
         assert house.transport.hosts() == ["a.m"]
@@ -250,10 +250,7 @@ def test_a_second_that_may_not_be_followed_does_not_end_a_call_that_the_first_an
         house, go = House(), asyncio.Event()
         house.script("a", Reply(b"begin:m-1\n", go, GOOD[len(b"begin:m-1\n") :]))
         house.script("b", Reply(b"client_fault", status=400))
-        asking = asyncio.ensure_future(ask(house, route(house)))
-        await turns()
-        house.clock.advance(0.6)
-        await turns()
+        asking = await late(house)
         go.set()
         told = await asking
         assert told.error is None
@@ -267,10 +264,7 @@ def test_where_the_first_fails_after_it_the_fault_of_the_request_is_told() -> No
         house, go = House(), asyncio.Event()
         house.script("a", Reply(b"begin:m-1\n", go, UpstreamError("connection_reset", "scripted")))
         house.script("b", Reply(b"client_fault", status=400))
-        asking = asyncio.ensure_future(ask(house, route(house)))
-        await turns()
-        house.clock.advance(0.6)
-        await turns()
+        asking = await late(house)
         go.set()
         told = await asking
         assert told.upstream.kind == "client_fault"

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import socket
 from enum import Enum
-from traceback import walk_tb
 from typing import cast
 
 from headgate.core.ports import TimerHandle
@@ -14,7 +13,7 @@ from headgate.wire.chunked import ChunkedBody
 from headgate.wire.context import REFUSED_MAX, Nowhere, ServerContext, Sink
 from headgate.wire.request import Head, Refusal, Request, path_told
 from headgate.wire.server_exchange import ServerExchange
-from headgate.wire.strand import Strand
+from headgate.wire.strand import Strand, raised_at
 
 _log = logging.getLogger(__name__)
 _NOWHERE = Nowhere()
@@ -299,7 +298,7 @@ class ServerConnection(asyncio.Protocol):
         exchange = self._exchange
         self._strand = None
         if error is not None and not isinstance(error, asyncio.CancelledError):
-            _log.error("a request failed: %s at %s", type(error).__name__, _place(error))
+            _log.error("a request failed: %s at %s", type(error).__name__, raised_at(error))
         if exchange is None or self._state is State.GONE or self._transport.is_closing():
             return
         if not exchange.started:
@@ -390,11 +389,3 @@ class ServerConnection(asyncio.Protocol):
             self._close()
         else:
             self.abort()
-
-
-def _place(error: BaseException) -> str:
-    """Where an exception was raised, without anything it says: messages may hold content."""
-    where = "?"
-    for frame, line in walk_tb(error.__traceback__):
-        where = f"{frame.f_code.co_filename}:{line}"
-    return where

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
+from traceback import walk_tb
 from types import coroutine
 from typing import Any, Final, cast
 
@@ -129,3 +130,11 @@ def running() -> Strand | None:
 def park(strand: Strand) -> Generator[Strand, None, None]:
     """Wait until somebody calls `strand.go_on`. The strand is the running one."""
     yield strand
+
+
+def raised_at(error: BaseException) -> str:
+    """Where an exception was raised, without anything it says: messages may hold content."""
+    where = "?"
+    for frame, line in walk_tb(error.__traceback__):
+        where = f"{frame.f_code.co_filename}:{line}"
+    return where
