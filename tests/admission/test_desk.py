@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from headgate.admission import KeyDesk, KeySource, NewKey, load_pepper
-from headgate.admission.files import read_keys
+from headgate.admission.files import KEYS_FILE, read_keys
 from headgate.admission.periods import period_bounds
 from headgate.core.errors import InvalidRequest, NotFound, Unauthenticated
 from headgate.core.keys import EVERY_TENANT, Spend
+from headgate.core.roles import allow
 from tests.admission.world import MemoryKeys, Spendings
 from tests.support.world import ManualClock, SeededEntropy
 
@@ -34,9 +35,29 @@ def office(tmp_path: Path) -> Office:
 def test_the_first_start_makes_one_admin_key_and_shows_it_once(office: Office) -> None:
     secret = office.desk.open()
     assert secret is not None
-    assert office.desk.ring.find(secret, 0).admin
+    info, roles = office.desk.identify(secret)
+    assert (info.admin, roles) == (True, allow("admin"))
     assert office.desk.open() is None
     assert len(office.store.stored) == 1
+
+
+def test_a_key_is_known_with_its_roles_and_workers_are_not_told_of_them(office: Office) -> None:
+    made = office.desk.create(NewKey(name="ci", roles=allow("author", "reviewer")), "root")
+    calls = office.desk.create(NewKey(name="shop"), "root")
+    assert office.desk.identify(made.secret) == (made.key.info, allow("author", "reviewer"))
+    assert office.desk.identify(calls.secret) == (calls.key.info, allow())
+    assert not made.key.info.admin
+    assert b"author" not in (office.folder / KEYS_FILE).read_bytes()
+    office.desk.revoke(made.key.info.id, EVERY_TENANT)
+    with pytest.raises(Unauthenticated, match="revoked"):
+        office.desk.identify(made.secret)
+
+
+def test_a_desk_opened_again_knows_the_roles(office: Office) -> None:
+    made = office.desk.create(NewKey(name="ci", roles=allow("operator")), "root")
+    later = KeyDesk(office.store, office.folder, office.peppered, office.clock, SeededEntropy(7))
+    assert later.open() is None
+    assert later.identify(made.secret)[1] == allow("operator")
 
 
 def test_a_new_key_is_known_to_workers_when_it_is_answered(office: Office) -> None:
@@ -87,6 +108,8 @@ def test_a_tenant_cannot_revoke_or_list_anothers_keys(office: Office) -> None:
         ({"budget_period": "week"}, "budget_period"),
         ({"expires_ns": 1}, "expires"),
         ({"models": [""]}, "models"),
+        ({"roles": allow("viewer"), "tenant": "acme"}, "tenant"),
+        ({"roles": allow("admin"), "team": "shop"}, "tenant"),
         ({"models": ["m"] * 201}, "models"),
     ],
 )

@@ -12,9 +12,10 @@ from headgate.admission import limit_handlers
 from headgate.admission.limit_handlers import LimitRequest
 from headgate.admission.limitdesk import parsed
 from headgate.core.errors import Forbidden, InvalidRequest
-from headgate.core.handlers import Actor, Ask
+from headgate.core.handlers import Ask
 from headgate.core.keys import EVERY_TENANT
 from tests.admission.world import Gate
+from tests.support.actors import actor
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_a_tenant_limits_its_own_teams_only_and_sees_its_own_limits_only(gate: G
 
 def test_what_is_used_held_and_left_is_told_with_its_end(gate: Gate) -> None:
     list_limits, set_limits = (handler.handle for handler in limit_handlers(gate.limits))
-    root = Actor("root", EVERY_TENANT)
+    root = actor("operator", id="root")
     body = msgspec.json.decode(b'{"scope": "tenant/acme", "budget_usd": 5, "budget_period": "day"}', type=LimitRequest)
     set_limits(Ask(root, body=body))
     secret = gate.key(rpm=100, tpm=1000, concurrency=3)
@@ -111,7 +112,7 @@ def test_what_is_used_held_and_left_is_told_with_its_end(gate: Gate) -> None:
 
 def test_fields_left_out_stay_and_null_takes_away(gate: Gate) -> None:
     set_limits = limit_handlers(gate.limits)[1].handle
-    root = Actor("root", EVERY_TENANT)
+    root = actor("operator", id="root")
     for text in (b'{"scope":"app/x","rpm":5,"tpm":7}', b'{"scope":"app/x","rpm":null,"concurrency":2}'):
         made = msgspec.to_builtins(set_limits(Ask(root, body=msgspec.json.decode(text, type=LimitRequest))))
     assert (made["rpm"], made["tpm"], made["concurrency"], made["set_by"]) == (None, 7, 2, "root")

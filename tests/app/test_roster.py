@@ -15,10 +15,10 @@ from headgate.app.operations import Reloaded, handlers, worker_gauges
 from headgate.app.roster import DRAINING, ROSTER_FILE, SERVING, WORKERS_MAX, Load, Seat, make_roster, read_roster
 from headgate.app.up import check
 from headgate.core.errors import ConfigError
-from headgate.core.handlers import Actor, Ask
-from headgate.core.keys import EVERY_TENANT
+from headgate.core.handlers import Ask
 from headgate.telemetry import Metrics
 from headgate.wire.refusals import Refused
+from tests.support.actors import actor
 from tests.support.world import ManualClock
 
 DIGEST = "ab" * 32
@@ -141,7 +141,7 @@ def test_a_reload_does_not_wait_for_workers_that_drain(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGHUP, told)
     try:
         reload = next(one for one in handlers(tmp_path, os.getpid(), clock) if one.path == "/api/reload")
-        answer = reload.handle(Ask(Actor("local", EVERY_TENANT)))
+        answer = reload.handle(Ask(actor("operator")))
     finally:
         signal.signal(signal.SIGHUP, before)
     assert isinstance(answer, Reloaded)

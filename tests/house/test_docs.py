@@ -12,6 +12,7 @@ import pytest
 from headgate.app.config import ModelSource, PriceSource, ProviderSource, Source
 from headgate.cli.main import COMMANDS
 from headgate.core.events import KINDS
+from tests.support.management import control_in, roles_table
 
 ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src" / "headgate"
@@ -43,6 +44,14 @@ def test_every_command_is_told_of() -> None:
 def test_every_kind_of_event_is_told_of() -> None:
     told = re.findall(r"^\| (`[a-z_`, ]+`) \|", (ROOT / "docs" / "events.md").read_text(), re.MULTILINE)
     assert sorted(re.findall(r"`(\w+)`", " ".join(told))) == sorted(KINDS)
+
+
+def test_who_may_do_what_is_told_as_the_code_has_it(tmp_path: Path) -> None:
+    """`python -m scripts.write_roles` writes it anew."""
+    control = control_in(tmp_path)
+    table = roles_table(control.handlers())
+    control.close()
+    assert table in (ROOT / "docs" / "roles.md").read_text()
 
 
 def test_every_setting_is_told_of() -> None:

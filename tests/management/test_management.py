@@ -1,4 +1,4 @@
-"""The management API: described by its own types, closed to whoever shows no admin key, clear about mistakes."""
+"""The management API: described by its own types, closed to whoever has no role, clear about mistakes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from starlette.testclient import TestClient
 from headgate import admission, telemetry
 from headgate.admission import KeyDesk, NewKey, load_pepper
 from headgate.app.control import authenticator
-from headgate.core.handlers import Actor, Ask, Handler, Text
+from headgate.core.handlers import Ask, Handler, Text
 from headgate.core.keys import EVERY_TENANT
+from headgate.core.roles import ROLES, allow
 from headgate.edge.management import describe, management_app
 from headgate.stores.calls_sqlite import SqliteCalls
 from headgate.stores.control import ControlStore
 from headgate.telemetry import Keeper, Metrics, Queries, fold
+from tests.support.actors import actor
 from tests.support.world import ManualClock, SeededEntropy
+from tests.telemetry.builders import batch, call_id, record
 
 TOKEN = "local-token"
 
@@ -38,6 +41,7 @@ class Place:
         (folder / "journal").mkdir()
         keeper = Keeper(str(folder / "journal"), self.calls, clock, [metrics.count])
         self.handlers = [
+            *admission.whoami_handlers(),
             *admission.handlers(self.desk),
             *telemetry.handlers(Queries(self.calls), metrics, lambda: keeper.state, clock),
         ]
@@ -93,6 +97,45 @@ def test_keys_are_made_listed_and_revoked(place: Place) -> None:
     assert place.ask("POST", "/api/keys/key_none/revoke").status_code == 404
 
 
+def test_a_key_has_the_roles_it_was_given_and_is_told_who_it_is(place: Place) -> None:
+    made = place.ask("POST", "/api/keys", json={"name": "ci", "roles": ["reviewer", "author"]}).json()
+    assert (made["key"]["roles"], made["key"]["admin"]) == (["author", "reviewer"], False)
+    who = place.ask("GET", "/api/whoami", made["secret"]).json()
+    assert who == {
+        "id": made["key"]["id"], "name": "ci", "roles": ["author", "reviewer"],
+        "includes": ["author", "reviewer", "viewer"], "scope": EVERY_TENANT,
+    }  # fmt: skip
+    local = place.ask("GET", "/api/whoami").json()
+    assert (local["id"], local["name"], local["roles"], local["includes"]) == ("local", "local", ["admin"], [*ROLES])
+    for given in ({"admin": True}, {"roles": ["admin"]}, {"admin": True, "roles": ["admin", "author", "author"]}):
+        key = place.ask("POST", "/api/keys", json={"name": "root", **given}).json()["key"]
+        assert key["admin"]
+        assert key["roles"] == ["admin", *(["author"] if "author" in given.get("roles", []) else [])]
+    listed = {key["name"]: key["roles"] for key in place.ask("GET", "/api/keys").json()["keys"]}
+    assert listed["ci"] == ["author", "reviewer"]
+    who_made = place.ask("POST", "/api/keys", place.admin, json={"name": "by a key"}).json()["key"]["created_by"]
+    assert who_made.startswith("key_"), "an id, not a name that others can have too"
+
+
+def test_a_role_that_is_none_is_told_with_those_there_are(place: Place) -> None:
+    error = place.ask("POST", "/api/keys", json={"name": "x", "roles": ["owner"]}).json()["error"]
+    assert error["message"] == "there is no role `owner`: the roles are admin, operator, author, reviewer, viewer"
+
+
+@pytest.mark.parametrize(
+    ("role", "sees"), [("admin", True), ("operator", True), ("author", True), ("reviewer", False), ("viewer", False)]
+)
+def test_what_users_and_models_wrote_is_not_for_everyone(place: Place, role: str, sees: bool) -> None:
+    place.calls.write(batch([record(1, request_body=b"a penguin?", response_body=b"no penguin"), record(2)]))
+    key = place.ask("POST", "/api/keys", json={"name": "x", "roles": [role]}).json()["secret"]
+    full = place.ask("GET", f"/api/calls/{call_id(1)}", key).json()
+    assert (full["request_body"], full["response_body"]) == (("a penguin?", "no penguin") if sees else (None, None))
+    assert full["bodies_withheld"] is not sees
+    bare = place.ask("GET", f"/api/calls/{call_id(2)}", key).json()
+    assert (bare["request_body"], bare["bodies_withheld"]) == (None, False), "there is nothing to withhold"
+    assert "penguin" not in str(full["explanation"]) + place.ask("GET", "/api/calls", key).text
+
+
 @pytest.mark.parametrize(
     ("method", "path", "rest", "param"),
     [
@@ -105,6 +148,8 @@ def test_keys_are_made_listed_and_revoked(place: Place) -> None:
         ("POST", "/api/keys", {"json": {"name": "x", "expires": "2001-01-01T00:00:00Z"}}, "expires"),
         ("POST", "/api/keys", {"json": {"name": "x", "colour": 1}}, None),
         ("POST", "/api/keys", {"json": {"name": "x", "admin": True, "tenant": "acme"}}, "tenant"),
+        ("POST", "/api/keys", {"json": {"name": "x", "roles": ["viewer"], "team": "shop"}}, "tenant"),
+        ("POST", "/api/keys", {"json": {"name": "x", "roles": ["viewer", "root"]}}, "roles"),
         ("GET", "/api/calls?limit=many", {}, "limit"),
         ("GET", "/api/calls?limit=100000", {}, "limit"),
         ("GET", "/api/calls?since=yesterday", {}, "since"),
@@ -160,7 +205,10 @@ def test_an_unexpected_error_tells_nothing_of_itself(caplog: pytest.LogCaptureFi
     def text(ask: Ask) -> Text:
         return Text(ask.actor.scope)
 
-    handlers = [Handler("GET", "/broken", "Breaks", broken, Odd), Handler("GET", "/text", "Says", text, Text)]
+    handlers = [
+        Handler("GET", "/broken", "Breaks", broken, Odd, allow("viewer")),
+        Handler("GET", "/text", "Says", text, Text, allow("viewer")),
+    ]
     validate(describe(handlers, "0.0"))
 
     class Anyone:
@@ -180,8 +228,8 @@ def test_a_path_cannot_write_lines_into_the_log(caplog: pytest.LogCaptureFixture
     def broken(_ask: Ask) -> Odd:
         raise RuntimeError("broken")
 
-    handlers = [Handler("GET", "/broken/{id}", "Breaks", broken, Odd)]
-    app = management_app(handlers, lambda _: Actor("x", EVERY_TENANT), ["localhost"], "0.0")
+    handlers = [Handler("GET", "/broken/{id}", "Breaks", broken, Odd, allow("viewer"))]
+    app = management_app(handlers, lambda _: actor("viewer"), ["localhost"], "0.0")
     client = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
     assert client.get("/broken/a%0d%0aforged%1b[2J").status_code == 500
     said = caplog.records[-1].getMessage()

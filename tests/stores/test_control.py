@@ -5,15 +5,19 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 from sqlalchemy.exc import IntegrityError
 
 from headgate.admission.limitdesk import parsed
 from headgate.core.errors import ConfigError
 from headgate.core.keys import EVERY_TENANT, Limits, ScopeLimits, StoredKey
+from headgate.core.roles import ROLES, Role, allow
 from headgate.core.stages import KeyInfo
-from headgate.stores.control import API_KEYS, CONTROL_FILE, ControlStore
+from headgate.stores.control import _MIGRATIONS, API_KEYS, CONTROL_FILE, ControlStore
 
 
 def key(number: int, tenant: str = "acme", **fields) -> StoredKey:
@@ -35,6 +39,43 @@ def test_a_key_reads_back_whole(store: ControlStore) -> None:
     )  # fmt: skip
     store.add(full)
     assert store.keys(EVERY_TENANT) == [full]
+
+
+@pytest.mark.parametrize("roles", [allow(), allow("viewer"), allow("reviewer", "author"), allow(*ROLES)])
+def test_roles_are_kept_with_the_key(store: ControlStore, roles: frozenset[Role]) -> None:
+    full = msgspec.structs.replace(key(1, admin="admin" in roles), roles=roles)
+    store.add(full)
+    assert store.keys(EVERY_TENANT) == [full]
+    revoked = store.revoke("key_1", EVERY_TENANT, 5)
+    assert revoked is not None
+    assert revoked.roles == roles
+
+
+def test_admin_keys_of_before_there_were_roles_have_that_role_and_others_none(tmp_path: Path) -> None:
+    """On the schema as that version made it."""
+    migrations = Config()
+    migrations.set_main_option("script_location", str(_MIGRATIONS))
+    engine = sa.create_engine(f"sqlite:///{tmp_path / CONTROL_FILE}")
+    with engine.begin() as connection:
+        migrations.attributes["connection"] = connection
+        command.upgrade(migrations, "0003")
+        rows = [
+            {"id": "key_a", "name": "root", "digest": b"1", "admin": True},
+            {"id": "key_b", "name": "shop", "digest": b"2", "admin": False},
+        ]
+        connection.execute(
+            sa.text(
+                "INSERT INTO api_keys (id, tenant_id, name, digest, shown, admin, created_ns, created_by,"
+                " budget_period, models) VALUES (:id, 'default', :name, :digest, 'hg_', :admin, 1, 'x', 'month', '[]')"
+            ),
+            rows,
+        )
+    engine.dispose()
+    for _ in range(2):
+        reopened = ControlStore(tmp_path)
+        found = [(one.info.id, one.info.admin, one.roles) for one in reopened.keys(EVERY_TENANT)]
+        assert found == [("key_a", True, allow("admin")), ("key_b", False, allow())]
+        reopened.close()
 
 
 def test_keys_are_of_their_tenant_oldest_first(store: ControlStore) -> None:
@@ -129,7 +170,7 @@ def test_keys_of_before_keep_what_they_were_promised(store: ControlStore, tmp_pa
     connection = sqlite3.connect(tmp_path / CONTROL_FILE)
     connection.executescript(
         "DROP TABLE scope_limits; ALTER TABLE api_keys DROP COLUMN team; ALTER TABLE api_keys DROP COLUMN unpriced;"
-        "ALTER TABLE api_keys DROP COLUMN criticality;"
+        "ALTER TABLE api_keys DROP COLUMN criticality; ALTER TABLE api_keys DROP COLUMN roles;"
         "UPDATE alembic_version SET version_num = '0001';"
     )
     connection.close()

@@ -10,6 +10,7 @@ from headgate.admission.limit_handlers import limit_handlers
 from headgate.admission.limitdesk import LimitDesk
 from headgate.admission.ports import KeyStore, Ledger, SpendSource
 from headgate.admission.service import Admission, Reservation
+from headgate.admission.whoami import whoami_handlers
 
 __all__ = [
     "Admission",
@@ -28,4 +29,5 @@ __all__ = [
     "handlers",
     "limit_handlers",
     "load_pepper",
+    "whoami_handlers",
 ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from headgate.admission.spending import Spending
 from headgate.core.errors import InvalidRequest, NotFound
 from headgate.core.keys import EVERY_TENANT, Limits, ScopeLimits, Spend, StoredKey
 from headgate.core.ports import Clock, Entropy
+from headgate.core.roles import Role, allow
 from headgate.core.stages import KeyInfo
 
 KEYS_MAX = 10_000
@@ -34,11 +35,12 @@ UNPRICED = ("deny", "allow")
 
 
 class NewKey(msgspec.Struct, frozen=True):
-    """What a new key is to stand for; the fields mean what they mean on `core.stages.KeyInfo`."""
+    """What a new key is to stand for; the fields mean what they mean on `core.stages.KeyInfo` and
+    `core.keys.StoredKey`."""
 
     name: str
     tenant: str = DEFAULT_TENANT
-    admin: bool = False
+    roles: frozenset[Role] = frozenset()
     models: Sequence[str] = ()
     expires_ns: int | None = None
     rpm: int | None = None
@@ -86,11 +88,17 @@ class KeyDesk:
         self._lock = threading.Lock()
         self._published: tuple[list[PublishedKey], list[PublishedScope]] | None = None
         self._ring = KeyRing(peppered, ())
+        self._roles: Mapping[str, frozenset[Role]] = {}
 
     @property
     def ring(self) -> KeyRing:
         """The keys as they were published last."""
         return self._ring
+
+    def identify(self, credential: str | None) -> tuple[KeyInfo, frozenset[Role]]:
+        """The key shown now and its roles. Raises Unauthenticated as `KeyRing.find` does."""
+        info = self._ring.find(credential, self.now_ns())
+        return info, self._roles[info.id]
 
     def now_ns(self) -> int:
         """The desk's wall clock."""
@@ -103,7 +111,7 @@ class KeyDesk:
         """
         secret = None
         if not self._store.keys(EVERY_TENANT):
-            secret = self.create(NewKey(name="first admin key", admin=True), "first start").secret
+            secret = self.create(NewKey(name="first admin key", roles=allow("admin")), "first start").secret
         self.publish()
         return secret
 
@@ -116,7 +124,7 @@ class KeyDesk:
             id=mint_key_id(self._entropy),
             name=new.name,
             tenant=new.tenant,
-            admin=new.admin,
+            admin="admin" in new.roles,
             models=frozenset(new.models),
             expires_ns=new.expires_ns,
             rpm=new.rpm,
@@ -128,7 +136,7 @@ class KeyDesk:
             unpriced=new.unpriced,
             criticality=new.criticality,
         )
-        stored = StoredKey(info, self._peppered.digest(secret), shown_part(secret), now_ns, by)
+        stored = StoredKey(info, self._peppered.digest(secret), shown_part(secret), now_ns, by, roles=new.roles)
         with self._lock:
             if len(self._store.keys(EVERY_TENANT)) >= KEYS_MAX:
                 raise InvalidRequest(f"there are {KEYS_MAX} keys already, the most one gateway keeps")
@@ -179,6 +187,8 @@ class KeyDesk:
         self._published = None
         write_keys(self._folder, self._clock.now_ns(), keys, scopes)
         self._published = keys, scopes
+        # first: whoever finds a key in the new ring finds its roles, and no key is ever taken out
+        self._roles = {key.info.id: key.roles for key in stored}
         self._ring = KeyRing(self._peppered, [(key.digest, key.info) for key in stored])
         return True
 
@@ -202,8 +212,8 @@ def _check(new: NewKey, now_ns: int) -> None:
         check_word("team", new.team)
         if "/" in new.team:
             raise InvalidRequest("a team's name holds no `/`", param="team")
-    if new.admin and (new.tenant != DEFAULT_TENANT or new.team is not None):
-        raise InvalidRequest("an admin key is for every tenant: leave `tenant` and `team` out", param="tenant")
+    if new.roles and (new.tenant != DEFAULT_TENANT or new.team is not None):
+        raise InvalidRequest("a key with a role is for every tenant: leave `tenant` and `team` out", param="tenant")
     if new.criticality not in CRITICALITIES:
         raise InvalidRequest(f"`criticality` is one of {', '.join(CRITICALITIES)}", param="criticality")
     if new.tenant == EVERY_TENANT:

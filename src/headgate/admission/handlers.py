@@ -10,12 +10,15 @@ from headgate.admission.desk import KeyDesk, KeyLine, NewKey
 from headgate.core.errors import InvalidRequest
 from headgate.core.handlers import Ask, Handler
 from headgate.core.keys import EVERY_TENANT
+from headgate.core.roles import Role, allow, in_order, read_roles
 
 EXPIRES_NS_MAX = (1 << 63) - 1
 
 
 class KeyRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """What a new key is to stand for. `expires`: RFC 3339 time with a zone. Money in US dollars."""
+    """What a new key is to stand for. `roles`: what it may do on the management API (admin, operator, author, reviewer,
+    viewer); none: it is for calls. `admin` is the same as the role. `expires`: RFC 3339 time with a zone. Money in US
+    dollars."""
 
     name: str
     tenant: str = "default"
@@ -30,6 +33,7 @@ class KeyRequest(msgspec.Struct, forbid_unknown_fields=True):
     team: str | None = None
     unpriced: str = "deny"
     criticality: str = "default"
+    roles: list[str] = []
 
 
 class KeyView(msgspec.Struct):
@@ -54,6 +58,7 @@ class KeyView(msgspec.Struct):
     team: str | None = None
     unpriced: str = "deny"
     criticality: str = "default"
+    roles: list[Role] = []
 
 
 class KeyList(msgspec.Struct):
@@ -75,7 +80,7 @@ def handlers(desk: KeyDesk) -> list[Handler]:
     def create(ask: Ask) -> NewKeyView:
         body = ask.body
         assert isinstance(body, KeyRequest)
-        made = desk.create(_new(body, ask.actor.scope), ask.actor.name)
+        made = desk.create(_new(body, ask.actor.scope), ask.actor.id)
         return NewKeyView(made.secret, desk_view(KeyLine(made.key, None), desk.now_ns()))
 
     def list_keys(ask: Ask) -> KeyList:
@@ -91,11 +96,12 @@ def handlers(desk: KeyDesk) -> list[Handler]:
             "Make an API key; the answer shows it once",
             create,
             NewKeyView,
+            allow("admin"),
             body=KeyRequest,
             status=201,
         ),
-        Handler("GET", "/api/keys", "List API keys", list_keys, KeyList),
-        Handler("POST", "/api/keys/{id}/revoke", "Revoke an API key", revoke, KeyView),
+        Handler("GET", "/api/keys", "List API keys", list_keys, KeyList, allow("admin")),
+        Handler("POST", "/api/keys/{id}/revoke", "Revoke an API key", revoke, KeyView, allow("admin")),
     ]
 
 
@@ -109,8 +115,9 @@ def _new(body: KeyRequest, scope: str) -> NewKey:
         expires_ns = int(body.expires.timestamp()) * 1_000_000_000
         if expires_ns > EXPIRES_NS_MAX:
             raise InvalidRequest("`expires` lies before the year 2262; leave it out for never", param="expires")
+    roles = read_roles(["admin", *body.roles] if body.admin else body.roles)
     return NewKey(
-        name=body.name, tenant=body.tenant, admin=body.admin, models=body.models, expires_ns=expires_ns, rpm=body.rpm,
+        name=body.name, tenant=body.tenant, roles=roles, models=body.models, expires_ns=expires_ns, rpm=body.rpm,
         tpm=body.tpm, concurrency=body.concurrency, budget_usd=body.budget_usd, budget_period=body.budget_period,
         team=body.team, unpriced=body.unpriced, criticality=body.criticality,
     )  # fmt: skip
@@ -127,7 +134,7 @@ def desk_view(line: KeyLine, now_ns: int) -> KeyView:
         models=sorted(info.models), rpm=info.rpm, tpm=info.tpm, concurrency=info.concurrency,
         budget_usd=info.budget_usd, budget_period=info.budget_period,
         spent_usd=None if line.spend is None else line.spend.usd, team=info.team, unpriced=info.unpriced,
-        criticality=info.criticality,
+        criticality=info.criticality, roles=in_order(key.roles),
     )  # fmt: skip
 
 

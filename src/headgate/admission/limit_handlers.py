@@ -11,6 +11,7 @@ from headgate.admission.account import NANO
 from headgate.admission.limitdesk import LimitDesk, LimitLine
 from headgate.core.handlers import Ask, Handler
 from headgate.core.keys import ScopeLimits
+from headgate.core.roles import allow
 
 
 class LimitRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -85,13 +86,16 @@ def limit_handlers(desk: LimitDesk) -> list[Handler]:
         assert isinstance(body, LimitRequest)
         change = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not UNSET}
         del change["scope"]
-        return _set_view(desk.set(body.scope, change, ask.actor.scope, ask.actor.name))
+        return _set_view(desk.set(body.scope, change, ask.actor.scope, ask.actor.id))
 
     return [
-        Handler("GET", "/api/limits", "List limits with what is used, held and left", list_limits, LimitList),
+        Handler(
+            "GET", "/api/limits", "List limits with what is used, held and left", list_limits, LimitList,
+            allow("viewer"),
+        ),
         Handler(
             "POST", "/api/limits", "Change the limits of a tenant, a team or an app", set_limits, SetView,
-            body=LimitRequest,
+            allow("operator"), body=LimitRequest,
         ),
     ]  # fmt: skip
 

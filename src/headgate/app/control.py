@@ -32,9 +32,10 @@ from headgate.app.webhook import Webhook
 from headgate.app.worker import GC_THRESHOLD, JOURNAL_FOLDER, stop_event
 from headgate.core.calls import Retention
 from headgate.core.errors import ConfigError, Forbidden, StoreUnavailable
-from headgate.core.handlers import Actor
+from headgate.core.handlers import Actor, Handler
 from headgate.core.keys import EVERY_TENANT
 from headgate.core.ports import Clock, Entropy
+from headgate.core.roles import allow
 from headgate.edge.management import Authenticate, management_app
 from headgate.stores.calls_sqlite import SqliteCalls
 from headgate.stores.control import ControlStore
@@ -47,6 +48,7 @@ CALLS_FOLDER = "calls"
 EVENTS_DAYS = 400  # they are few, and a year ago is worth comparing with
 DAY_NS = 86_400_000_000_000
 ADDRESS_FILE = "management.json"
+LOCAL = "local"
 DRAIN_S = 0.25
 PUBLISH_TICKS = 20
 RETAIN_TICKS = 14_400
@@ -72,6 +74,7 @@ class Control:
         config = generation.config
         state = config.state
         self._clock = clock
+        self._state = state
         self._retention = Retention(config.source.retention_days)
         self.keys = ControlStore(state)
         self.calls = SqliteCalls(state / CALLS_FOLDER, fold)
@@ -91,6 +94,19 @@ class Control:
             [self.metrics.count, self.answering.saw],
             events=self.hearing,
         )
+
+    def handlers(self) -> list[Handler]:
+        """Every operation of the management API."""
+        clock = self._clock
+        return [
+            *admission.whoami_handlers(),
+            *admission.handlers(self.desk),
+            *admission.limit_handlers(self.limits),
+            *operations.handlers(self._state, os.getppid(), clock),
+            *lifecycle.handlers(self.lifecycle),
+            *telemetry.event_handlers(self.events, clock),
+            *telemetry.handlers(Queries(self.calls), self.metrics, lambda: self.keeper.state, clock),
+        ]
 
     async def keep(self, stopped: asyncio.Event) -> None:
         """Drain journals until stopped; publish what keys have spent; drop what is too old.
@@ -149,16 +165,8 @@ async def _serve(generation: Generation, sock: socket.socket, lifeline: Lifeline
     control = Control(generation, clock, entropy)
     secret = control.desk.open()
     token = entropy.bytes(32).hex()
-    handlers = [
-        *admission.handlers(control.desk),
-        *admission.limit_handlers(control.limits),
-        *operations.handlers(config.state, os.getppid(), clock),
-        *lifecycle.handlers(control.lifecycle),
-        *telemetry.event_handlers(control.events, clock),
-        *telemetry.handlers(Queries(control.calls), control.metrics, lambda: control.keeper.state, clock),
-    ]
     hosts = [_host_of(sock), "localhost", "127.0.0.1", *config.source.management_hosts]
-    app = management_app(handlers, authenticator(control.desk, token), hosts, headgate.__version__)
+    app = management_app(control.handlers(), authenticator(control.desk, token), hosts, headgate.__version__)
     server = _Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
     gc.collect()
     gc.set_threshold(*GC_THRESHOLD)
@@ -197,15 +205,15 @@ class _Server(uvicorn.Server):
 
 
 def authenticator(desk: KeyDesk, token: str) -> Authenticate:
-    """Who may use the management API: holders of an admin key, and whoever can read the state folder."""
+    """Who may use the management API: holders of a key with a role, and whoever can read the state folder (admin)."""
 
     def authenticate(credential: str | None) -> Actor:
         if credential is not None and hmac.compare_digest(credential.encode(), token.encode()):
-            return Actor("local", EVERY_TENANT)
-        info = desk.ring.find(credential, desk.now_ns())
-        if not info.admin:
-            raise Forbidden("this API key is for calls; the management API needs an admin key")
-        return Actor(info.id, EVERY_TENANT)
+            return Actor(LOCAL, LOCAL, EVERY_TENANT, allow("admin"))
+        info, roles = desk.identify(credential)
+        if not roles:
+            raise Forbidden("this API key is for calls; the management API takes keys with a role")
+        return Actor(info.id, info.name, EVERY_TENANT, roles)
 
     return authenticate
 

@@ -16,6 +16,7 @@ from headgate.core.events import CRITICAL, INFO, WARNING, Event, Figure
 from headgate.core.handlers import Ask, Handler
 from headgate.core.keys import EVERY_TENANT
 from headgate.core.ports import Clock, EventSink
+from headgate.core.roles import allow
 from headgate.core.snapshot import Target
 from headgate.telemetry import CallQueries
 
@@ -152,7 +153,11 @@ def handlers(monitor: LifecycleMonitor) -> list[Handler]:
         except ConfigError as error:
             raise StoreUnavailable(f"the configuration cannot be read: {error.where}: {error.wrong}") from error
 
-    return [Handler("GET", "/api/models", "Models in use: prices, retirement, successors", lines, ModelLines)]
+    return [
+        Handler(
+            "GET", "/api/models", "Models in use: prices, retirement, successors", lines, ModelLines, allow("viewer")
+        )
+    ]
 
 
 def _line(target: Target, today: str, routed: bool) -> ModelLine:

@@ -15,6 +15,7 @@ from headgate.app.roster import DRAINING, SERVING, WorkerLine, read_roster
 from headgate.core.errors import StoreUnavailable
 from headgate.core.handlers import Ask, Handler
 from headgate.core.ports import Clock
+from headgate.core.roles import allow
 from headgate.telemetry import Gauge
 
 RELOAD_S = 60.0  # for the supervisor to read and check it all
@@ -66,8 +67,8 @@ def handlers(state: Path, supervisor: int, clock: Clock) -> list[Handler]:
             select.select([], [], [], _LOOK_S)
 
     return [
-        Handler("GET", "/api/workers", "Every process that serves calls", workers, Workers),
-        Handler("POST", "/api/reload", "Read the configuration again", reload, Reloaded),
+        Handler("GET", "/api/workers", "Every process that serves calls", workers, Workers, allow("viewer")),
+        Handler("POST", "/api/reload", "Read the configuration again", reload, Reloaded, allow("operator")),
     ]
 
 

@@ -61,7 +61,7 @@ class Client:
                 str(state), "no gateway runs on this state folder", "`headgate up`, or name one with --state or --url"
             ) from None
         except PermissionError:
-            raise ConfigError(str(state), "is another user's", "--url and an admin key in HEADGATE_KEY") from None
+            raise ConfigError(str(state), "is another user's", "--url, and a key with a role in HEADGATE_KEY") from None
         return cls(url or told["url"], key or told["token"])
 
     def get(self, path: str, query: dict[str, object] | None = None) -> Any:

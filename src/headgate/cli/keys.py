@@ -10,6 +10,7 @@ from headgate.cli.amounts import amount
 from headgate.cli.client import Client, add_options
 from headgate.cli.commands import Commands
 from headgate.cli.tables import number, print_json, say, table, usd, word
+from headgate.core.roles import ROLES
 
 
 def register(commands: Commands) -> None:
@@ -33,7 +34,11 @@ def _create(verbs: Commands) -> None:
     making.add_argument(
         "--team", metavar="NAME", help="a team of the tenant: its limits hold for all its keys together"
     )
-    making.add_argument("--admin", action="store_true", help="may use the management API")
+    making.add_argument(
+        "--role", action="append", dest="roles", choices=ROLES, default=[], metavar="ROLE",
+        help=f"what it may do on the management API: {', '.join(ROLES)}; repeat. None: it is for calls only",
+    )  # fmt: skip
+    making.add_argument("--admin", action="store_true", help="the same as --role admin: everything")
     making.add_argument(
         "--model", action="append", dest="models", default=[], metavar="NAME", help="only these; repeat"
     )
@@ -75,6 +80,7 @@ def create(options: argparse.Namespace) -> int:
         "team",
         "unpriced",
         "criticality",
+        "roles",
     )
     made = Client.of(options).post("/api/keys", {name: getattr(options, name) for name in fields})
     if options.json:
@@ -93,7 +99,7 @@ def list_keys(options: argparse.Namespace) -> int:
         return 0
     rows = [
         [
-            key["id"], key["shown"], key["name"], _owner(key), "admin" if key["admin"] else "calls", key["state"],
+            key["id"], key["shown"], key["name"], _owner(key), ", ".join(key["roles"]) or "calls", key["state"],
             number(key["rpm"]), number(key["tpm"]), number(key["concurrency"]),
             word(None if key["budget_usd"] is None else f"{usd(key['budget_usd'])}/{key['budget_period']}"),
             usd(key["spent_usd"]),

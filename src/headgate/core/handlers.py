@@ -6,12 +6,21 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from headgate.core.roles import ROLES, Role, may
+
 
 class Actor(msgspec.Struct, frozen=True):
-    """Who asks: a name for the record, and the scope they may see (a tenant, or core.keys.EVERY_TENANT)."""
+    """Who asks. `id` goes on record: a key's id, or `local` for whoever can read the state folder; `name` is what
+    people call it. `scope` is what they may see (a tenant, or core.keys.EVERY_TENANT), `roles` those given to them."""
 
+    id: str
     name: str
     scope: str
+    roles: frozenset[Role]
+
+    def has(self, *roles: Role) -> bool:
+        """Whether one of their roles is, or includes, one of these."""
+        return may(self.roles, roles)
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -33,6 +42,7 @@ class Text(msgspec.Struct, frozen=True):
 class Handler(msgspec.Struct, frozen=True):
     """One operation. `path` may hold `{names}`; `answer` is the type it returns, `query` and `body` structs it takes.
 
+    `roles` says who may call it (core.roles.allow): it is asked before query and body are read, and admin always may.
     `handle` may block: it runs on a worker thread. It raises HeadgateError for what the caller did wrong.
     """
 
@@ -41,6 +51,12 @@ class Handler(msgspec.Struct, frozen=True):
     summary: str
     handle: Callable[[Ask], object]
     answer: type
+    roles: frozenset[Role]
     query: type | None = None
     body: type | None = None
     status: int = 200
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where nobody, or nobody that there is, may call it."""
+        if not self.roles or not self.roles <= frozenset(ROLES):
+            raise ValueError(f"{self.method} {self.path}: `roles` names one or more of {', '.join(ROLES)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from headgate.core.roles import Role
 from headgate.core.stages import KeyInfo
 
 EVERY_TENANT = "*"  # the one scope that is not a tenant's name; said out loud wherever all tenants are meant
@@ -11,7 +12,7 @@ EVERY_TENANT = "*"  # the one scope that is not a tenant's name; said out loud w
 
 class StoredKey(msgspec.Struct, frozen=True):
     """A key's row. `digest` is HMAC-SHA256 of the key under the pepper (32 bytes); `shown` its first
-    characters.
+    characters. `roles` are those on the management API; none: the key is for calls only.
 
     Times are nanoseconds since the Unix epoch.
     """
@@ -22,6 +23,7 @@ class StoredKey(msgspec.Struct, frozen=True):
     created_ns: int
     created_by: str
     revoked_ns: int | None = None
+    roles: frozenset[Role] = frozenset()
 
 
 class Spend(msgspec.Struct, frozen=True, gc=False):

@@ -23,6 +23,7 @@ from sqlalchemy.exc import DatabaseError
 
 from headgate.core.errors import ConfigError
 from headgate.core.keys import EVERY_TENANT, Limits, ScopeLimits, StoredKey
+from headgate.core.roles import Role, in_order
 from headgate.core.stages import KeyInfo
 
 CONTROL_FILE = "control.db"
@@ -53,6 +54,7 @@ API_KEYS = sa.Table(
     sa.Column("team", sa.Text),
     sa.Column("unpriced", sa.Text, nullable=False),
     sa.Column("criticality", sa.Text, nullable=False),
+    sa.Column("roles", sa.Text, nullable=False),
 )
 
 SCOPE_LIMITS = sa.Table(
@@ -191,6 +193,7 @@ def _row(key: StoredKey) -> dict[str, object]:
         "team": info.team,
         "unpriced": info.unpriced,
         "criticality": info.criticality,
+        "roles": ",".join(in_order(key.roles)),
     }
 
 
@@ -223,6 +226,7 @@ def _key(row: sa.RowMapping) -> StoredKey:
         cast("int", row["created_ns"]),
         cast("str", row["created_by"]),
         revoked_ns,
+        msgspec.convert([name for name in cast("str", row["roles"]).split(",") if name], frozenset[Role]),
     )
 
 

@@ -13,18 +13,20 @@ from headgate.core.errors import InvalidRequest
 from headgate.core.events import EventFilter
 from headgate.core.handlers import Ask, Handler, Text
 from headgate.core.ports import Clock
+from headgate.core.roles import Role, allow
 from headgate.telemetry.answers import AnswersLine
 from headgate.telemetry.events import EventLines, TroubleLines, line_of, troubled
 from headgate.telemetry.keeper import JournalState
 from headgate.telemetry.metrics import CONTENT_TYPE, Metrics
 from headgate.telemetry.ports import EventQueries
-from headgate.telemetry.queries import CallDetail, CallLines, ProviderLine, Queries
+from headgate.telemetry.queries import CallDetail, CallLines, ProviderLine, Queries, without_bodies
 
 LIMIT_MAX = 1000
 DAY_NS = 86_400_000_000_000
 EVENTS_NS = 7 * DAY_NS
 AMOUNT_MAX = 1e9  # US dollars, milliseconds
 NS_MAX = (1 << 63) - 1  # the year 2262
+BODY_ROLES: tuple[Role, ...] = ("operator", "author")  # who may read what users and models wrote
 
 
 class CallsQuery(msgspec.Struct, forbid_unknown_fields=True):
@@ -99,7 +101,8 @@ def handlers(queries: Queries, metrics: Metrics, journal: Callable[[], JournalSt
         return queries.calls(ask.actor.scope, _filter(query), query.limit, query.cursor)
 
     def call(ask: Ask) -> CallDetail:
-        return queries.call(ask.actor.scope, ask.path["id"])
+        detail = queries.call(ask.actor.scope, ask.path["id"])
+        return detail if ask.actor.has(*BODY_ROLES) else without_bodies(detail)
 
     def providers(ask: Ask) -> Providers:
         query = ask.query
@@ -119,14 +122,18 @@ def handlers(queries: Queries, metrics: Metrics, journal: Callable[[], JournalSt
         return Text(metrics.render(journal()), CONTENT_TYPE)
 
     return [
-        Handler("GET", "/api/calls", "List calls, newest first", calls, CallLines, query=CallsQuery),
-        Handler("GET", "/api/calls/{id}", "One call in full, and in words", call, CallDetail),
+        Handler("GET", "/api/calls", "List calls, newest first", calls, CallLines, allow("viewer"), query=CallsQuery),
+        Handler("GET", "/api/calls/{id}", "One call in full, and in words", call, CallDetail, allow("viewer")),
         Handler(
-            "GET", "/api/providers", "Success, latency, cost per target", providers, Providers, query=ProvidersQuery
+            "GET", "/api/providers", "Success, latency, cost per target", providers, Providers, allow("viewer"),
+            query=ProvidersQuery,
         ),
-        Handler("GET", "/api/cache", "Answers given again, per app", answers, AnswersGiven, query=AnswersQuery),
-        Handler("GET", "/metrics", "Prometheus metrics", exposition, Text),
-    ]
+        Handler(
+            "GET", "/api/cache", "Answers given again, per app", answers, AnswersGiven, allow("viewer"),
+            query=AnswersQuery,
+        ),
+        Handler("GET", "/metrics", "Prometheus metrics", exposition, Text, allow("viewer")),
+    ]  # fmt: skip
 
 
 def _filter(query: CallsQuery) -> CallFilter:
@@ -189,8 +196,12 @@ def event_handlers(events: EventQueries, clock: Clock) -> list[Handler]:
         return TroubleLines(troubled(opened, closed))
 
     return [
-        Handler("GET", "/api/trouble", "Targets and accounts that calls stay away from", trouble, TroubleLines),
         Handler(
-            "GET", "/api/events", "What operators should hear of, newest first", listed, EventLines, query=EventsQuery
+            "GET", "/api/trouble", "Targets and accounts that calls stay away from", trouble, TroubleLines,
+            allow("viewer"),
         ),
-    ]
+        Handler(
+            "GET", "/api/events", "What operators should hear of, newest first", listed, EventLines, allow("viewer"),
+            query=EventsQuery,
+        ),
+    ]  # fmt: skip

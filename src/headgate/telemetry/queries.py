@@ -112,7 +112,8 @@ class RoutedLine(msgspec.Struct, frozen=True):
 
 
 class CallDetail(msgspec.Struct, frozen=True):
-    """Everything known of one call, and the same in words. Bodies None: not configured, or no longer kept."""
+    """Everything known of one call, and the same in words. Bodies None: not configured, no longer kept, or
+    `bodies_withheld`: there are some, and not for whoever asked."""
 
     call: CallLine
     explanation: list[str]
@@ -141,6 +142,7 @@ class CallDetail(msgspec.Struct, frozen=True):
     request_body: str | None
     response_body: str | None
     routed: RoutedLine | None
+    bodies_withheld: bool = False
 
 
 class ErrorCount(msgspec.Struct, frozen=True):
@@ -211,6 +213,12 @@ class Queries:
 
 
 _FAR = 1 << 62
+
+
+def without_bodies(detail: CallDetail) -> CallDetail:
+    """The same call for those who may not read what was written; that there are bodies is told."""
+    withheld = detail.request_body is not None or detail.response_body is not None
+    return msgspec.structs.replace(detail, request_body=None, response_body=None, bodies_withheld=withheld)
 
 
 def _gap(gap: GapRecord) -> GapLine:

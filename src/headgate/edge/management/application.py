@@ -15,8 +15,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from headgate.admission import credential
-from headgate.core.errors import HeadgateError, InvalidRequest, NotFound, TooLarge
+from headgate.core.errors import Forbidden, HeadgateError, InvalidRequest, NotFound, TooLarge
 from headgate.core.handlers import Actor, Ask, Handler, Text
+from headgate.core.roles import in_order, who_may
 from headgate.core.types import Header
 from headgate.edge.management.openapi import ErrorBody, ErrorDetail, describe
 
@@ -55,6 +56,7 @@ def _endpoint(handler: Handler, authenticate: Authenticate) -> Callable[[Request
     async def endpoint(request: Request) -> Response:
         try:
             actor = await run_in_threadpool(authenticate, _credential(request))
+            _permit(handler, actor)
             body = None if handler.body is None else _read(await _body(request), handler.body)
             query = None if handler.query is None else _query(request, handler.query)
             ask = Ask(actor, dict(request.path_params), query, body)
@@ -66,6 +68,13 @@ def _endpoint(handler: Handler, authenticate: Authenticate) -> Callable[[Request
         return Response(msgspec.json.encode(answer), handler.status, _HEADERS, "application/json")
 
     return endpoint
+
+
+def _permit(handler: Handler, actor: Actor) -> None:
+    if not actor.has(*handler.roles):
+        held = ", ".join(in_order(actor.roles)) or "none"
+        enough = " or ".join(who_may(handler.roles))
+        raise Forbidden(f"{handler.method} {handler.path} takes the role {enough}; {actor.id} has {held}")
 
 
 def _credential(request: Request) -> str | None:

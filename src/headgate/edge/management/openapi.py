@@ -9,6 +9,7 @@ import msgspec
 from msgspec import inspect
 
 from headgate.core.handlers import Handler, Text
+from headgate.core.roles import who_may
 
 _REF = "#/components/schemas/{name}"
 
@@ -41,7 +42,7 @@ def describe(handlers: Sequence[Handler], version: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An admin API key"}},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key with a role"}},
         },
         "security": [{"key": []}],
     }
@@ -55,6 +56,7 @@ def _operation(handler: Handler, schemas: dict[Any, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {
         "summary": handler.summary,
         "operationId": _operation_id(handler),
+        "x-headgate-roles": who_may(handler.roles),
         "parameters": [*_path_parameters(handler), *_query_parameters(handler)],
         "responses": {
             str(handler.status): {"description": "done", "content": content},
