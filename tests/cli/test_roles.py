@@ -44,7 +44,8 @@ def made(capsys: pytest.CaptureFixture[str], *options: str) -> str:
 
 
 def test_a_key_is_made_with_roles_and_listed_with_them(capsys: pytest.CaptureFixture[str]) -> None:
-    made(capsys, "--role", "reviewer", "--role", "author")
+    assert main(["keys", "create", "ci", "--role", "reviewer", "--role", "author", *REACH, TOKEN]) == 0
+    assert " for ci, with author, reviewer on the management API. " in capsys.readouterr().out
     made(capsys, "--admin")
     made(capsys)
     assert main(["keys", "list", *REACH, TOKEN]) == 0
@@ -60,11 +61,11 @@ def test_whoami_tells_who_and_what_is_included(capsys: pytest.CaptureFixture[str
     first, roles, sees = capsys.readouterr().out.splitlines()
     assert first.startswith("key_")
     assert first.endswith(" (ci)")
-    assert (roles, sees) == ("roles   author, which includes viewer", "sees    every tenant")
+    assert (roles, sees) == ("roles   author (including viewer)", "sees    every tenant")
     assert main(["whoami", *REACH, TOKEN]) == 0
     assert capsys.readouterr().out.splitlines()[:2] == [
         "local",
-        "roles   admin, which includes operator, author, reviewer, viewer",
+        "roles   admin (including operator, author, reviewer, viewer)",
     ]
     assert main(["whoami", "--json", *REACH, key]) == 0
     assert json.loads(capsys.readouterr().out)["includes"] == ["author", "viewer"]

@@ -186,6 +186,21 @@ def test_the_life_of_a_key_on_the_command_line(gateway: Gateway) -> None:
     assert until(lambda: ask(gateway, secret).status == 401, NOTICED_S, "revoked")
 
 
+def test_a_role_holds_on_the_running_gateway(gateway: Gateway) -> None:
+    secret, key_id = made(gateway, roles=["viewer"])
+    shown = {"authorization": f"Bearer {secret}"}
+    who = fetch(gateway.management + "/api/whoami", headers=shown).json()
+    assert (who["id"], who["roles"]) == (key_id, ["viewer"])
+    assert fetch(gateway.management + "/api/calls", headers=shown).status == 200
+    assert fetch(gateway.management + "/api/reload", {}, shown).status == 403
+    assert ask(gateway, secret).status == 200, "it makes calls like any other key"
+    reach = ("--url", gateway.management, "--admin-key", secret)
+    refused = gateway.cli("keys", "revoke", key_id, *reach)
+    assert (refused.returncode, "takes the role admin" in refused.stderr) == (2, True)
+    gateway.api("POST", f"/api/keys/{key_id}/revoke", {})
+    assert fetch(gateway.management + "/api/whoami", headers=shown).status == 401
+
+
 def test_calls_explain_and_providers_on_the_command_line(gateway: Gateway) -> None:
     body = {"model": "kettle-google", "messages": HI, "headgate": {"variables": {"product": "the Aurora kettle"}}}
     answer = gateway.ask(body)

@@ -87,7 +87,9 @@ def create(options: argparse.Namespace) -> int:
         print_json(made)
         return 0
     print(made["secret"])
-    say(f"{made['key']['id']} for {made['key']['name']}. This is the only time the key is shown.")
+    key = made["key"]
+    roles = f", with {', '.join(key['roles'])} on the management API" if key["roles"] else ""
+    say(f"{key['id']} for {key['name']}{roles}. This is the only time the key is shown.")
     return 0
 
 

@@ -41,5 +41,5 @@ def run(options: argparse.Namespace) -> int:
 def _tell(who: dict[str, Any]) -> None:
     say(who["id"] if who["name"] == who["id"] else f"{who['id']} ({who['name']})")
     more = [role for role in who["includes"] if role not in who["roles"]]
-    say(f"roles   {', '.join(who['roles'])}" + (f", which includes {', '.join(more)}" if more else ""))
+    say(f"roles   {', '.join(who['roles'])}" + (f" (including {', '.join(more)})" if more else ""))
     say(f"sees    {'every tenant' if who['scope'] == EVERY_TENANT else 'tenant ' + who['scope']}")
