@@ -22,11 +22,15 @@ CALL: dict[str, Any] = {
     "received_ns": 0, "id": "call_1", "outcome": "ok", "error": None, "model_asked": NASTY, "release": NASTY,
     "provider": NASTY, "model": NASTY, "prompt": NASTY, "input_tokens": 1, "output_tokens": 1,
     "tokens_estimated": False, "cost_usd": 0.1, "latency_us": 5, "attempts": 1,
+    "scores": [{"name": "end", "value": NASTY}],
 }  # fmt: skip
 GAP = {"lost": 1, "since_ns": 0, "until_ns": 0, "why": NASTY}
 ANSWERS: dict[str, Any] = {
     "calls": {"calls": [CALL], "cursor": NASTY, "gaps": [GAP]},
-    "explain": {"explanation": [f"asked for {NASTY}"]},
+    "explain": {
+        "explanation": [f"asked for {NASTY}"],
+        "scores": [{"author": NASTY, "name": "end", "comment": NASTY, "correction": NASTY}],
+    },
 }
 REACH = ["--url", "http://localhost:1", "--admin-key", "k"]
 

@@ -15,12 +15,14 @@ from headgate import admission, telemetry
 from headgate.admission import KeyDesk, NewKey, load_pepper
 from headgate.app.control import authenticator
 from headgate.core.handlers import Ask, Handler, Text
+from headgate.core.ids import CallIds
 from headgate.core.keys import EVERY_TENANT
 from headgate.core.roles import ROLES, allow
 from headgate.edge.management import describe, management_app
 from headgate.stores.calls_sqlite import SqliteCalls
 from headgate.stores.control import ControlStore
-from headgate.telemetry import Keeper, Metrics, Queries, fold
+from headgate.stores.scores_sqlite import SqliteScores
+from headgate.telemetry import Keeper, Metrics, Queries, ScoreDesk, fold
 from tests.support.actors import actor
 from tests.support.world import ManualClock, SeededEntropy
 from tests.telemetry.builders import batch, call_id, record
@@ -37,13 +39,17 @@ class Place:
         self.calls = SqliteCalls(folder / "calls", fold)
         self.desk = KeyDesk(self.keys, folder, load_pepper(folder, entropy), clock, entropy, self.calls)
         self.admin = self.desk.open()
+        self.scores = SqliteScores(folder / "calls")
+        scoring = ScoreDesk(self.scores, self.calls, clock, entropy, lambda: 30)
+        self.ids = CallIds(clock, entropy)
         metrics = Metrics()
         (folder / "journal").mkdir()
         keeper = Keeper(str(folder / "journal"), self.calls, clock, [metrics.count])
         self.handlers = [
             *admission.whoami_handlers(),
             *admission.handlers(self.desk),
-            *telemetry.handlers(Queries(self.calls), metrics, lambda: keeper.state, clock),
+            *telemetry.score_handlers(scoring, self.scores, clock),
+            *telemetry.handlers(Queries(self.calls, self.scores), metrics, lambda: keeper.state, clock),
         ]
         app = management_app(self.handlers, authenticator(self.desk, TOKEN), ["localhost"], "0.0")
         self.client = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
@@ -59,6 +65,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
     with here.client:
         yield here
     here.calls.close()
+    here.scores.close()
     here.keys.close()
 
 
@@ -77,8 +84,21 @@ def test_every_operation_is_closed_to_strangers_and_to_keys_for_calls(place: Pla
         path = handler.path.replace("{id}", "x")
         assert place.ask(handler.method, path, None).status_code == 401
         assert place.ask(handler.method, path, "hg_nonsense").status_code == 401
-        assert place.ask(handler.method, path, caller).status_code == 403
+        assert (place.ask(handler.method, path, caller).status_code == 403) is not handler.callers
         assert place.ask(handler.method, path, place.admin).status_code not in (401, 403)
+
+
+def test_a_key_for_calls_scores_calls_as_a_user_of_its_tenant_and_reads_nothing(place: Place) -> None:
+    caller = place.desk.create(NewKey("caller", tenant="acme"), "test").secret
+    call = place.ids.mint()
+    taken = place.ask("POST", "/api/scores", caller, json={"call": call, "name": "thumbs", "value": True})
+    assert (taken.status_code, taken.json()["fate"], taken.json()["waits"]) == (200, "new", True)
+    assert place.ask("GET", "/api/scores", caller).status_code == 403
+    (line,) = place.ask("GET", "/api/scores").json()["scores"]
+    assert (line["call"], line["value"], line["kind"]) == (call, True, "boolean")
+    judged = {"call": call, "name": "quality", "value": 1, "source": "evaluator"}
+    assert place.ask("POST", "/api/scores", caller, json=judged).status_code == 403
+    assert place.ask("POST", "/api/scores", json=judged).status_code == 200
 
 
 def test_keys_are_made_listed_and_revoked(place: Place) -> None:

@@ -92,11 +92,18 @@ def test_every_operation_is_open_to_its_roles_and_closed_to_the_others(front: Fr
 @pytest.mark.parametrize("who", STRANGERS)
 def test_every_operation_is_closed_to_whoever_has_no_role(front: Front, who: str) -> None:
     expected = (403, "forbidden") if who == "calls" else (401, "unauthenticated")
+    closed = [one for one in front.handlers if who != "calls" or not one.callers]
     front.reached.clear()
-    assert {f"{one.method} {one.path}": front.ask(one, who) for one in front.handlers} == {
-        f"{one.method} {one.path}": expected for one in front.handlers
+    assert {f"{one.method} {one.path}": front.ask(one, who) for one in closed} == {
+        f"{one.method} {one.path}": expected for one in closed
     }
     assert front.reached == []
+
+
+def test_a_key_for_calls_opens_what_is_declared_for_it_and_nothing_else(front: Front) -> None:
+    opened = [one for one in front.handlers if one.callers]
+    assert [(one.method, one.path) for one in opened] == [("POST", "/api/scores"), ("POST", "/api/scores/batch")]
+    assert [front.ask(one, "calls") for one in opened] == [through(one) for one in opened]
 
 
 def test_nothing_is_mounted_beside_the_operations(front: Front) -> None:

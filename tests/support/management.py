@@ -38,5 +38,6 @@ def roles_table(handlers: Sequence[Handler]) -> str:
     for one in sorted(handlers, key=lambda handler: (handler.path, handler.method)):
         enough = who_may(one.roles)
         marks = ["yes" if role in enough else "" for role in ROLES]
-        lines.append(f"| {' | '.join([f'`{one.method} {one.path}`', one.summary, *marks])} |")
+        what = one.summary + ("; a key for calls may too, within its tenant" if one.callers else "")
+        lines.append(f"| {' | '.join([f'`{one.method} {one.path}`', what, *marks])} |")
     return "\n".join(lines) + "\n"

@@ -31,7 +31,7 @@ from headgate.app.supervisor import url_of
 from headgate.app.webhook import Webhook
 from headgate.app.worker import GC_THRESHOLD, JOURNAL_FOLDER, stop_event
 from headgate.core.calls import Retention
-from headgate.core.errors import ConfigError, Forbidden, StoreUnavailable
+from headgate.core.errors import ConfigError, StoreUnavailable
 from headgate.core.handlers import Actor, Handler
 from headgate.core.keys import EVERY_TENANT
 from headgate.core.ports import Clock, Entropy
@@ -40,7 +40,8 @@ from headgate.edge.management import Authenticate, management_app
 from headgate.stores.calls_sqlite import SqliteCalls
 from headgate.stores.control import ControlStore
 from headgate.stores.events_sqlite import SqliteEvents
-from headgate.telemetry import EventLog, Keeper, Metrics, Queries, fold
+from headgate.stores.scores_sqlite import SqliteScores
+from headgate.telemetry import EventLog, Keeper, Metrics, Queries, ScoreDesk, fold
 from headgate.wire.client import HttpTransport
 from headgate.wire.clock import SystemClock, SystemEntropy
 
@@ -82,6 +83,8 @@ class Control:
         self.limits = LimitDesk(self.keys, self.desk, SharedLedger.look(state, clock), clock)
         self.metrics = Metrics(lambda: operations.worker_gauges(state))
         self.events = SqliteEvents(state / CALLS_FOLDER)
+        self.scores = SqliteScores(state / CALLS_FOLDER)
+        self.scoring = ScoreDesk(self.scores, self.calls, clock, entropy, lambda: self._retention.calls_days)
         self.webhook = None if config.webhook is None else Webhook(config.webhook, HttpTransport(clock), clock)
         listeners = [self.metrics.count_events, *([] if self.webhook is None else [self.webhook.offer])]
         self.hearing = Hearing(self.events, listeners, entropy.bytes(6).hex())
@@ -105,7 +108,8 @@ class Control:
             *operations.handlers(self._state, os.getppid(), clock),
             *lifecycle.handlers(self.lifecycle),
             *telemetry.event_handlers(self.events, clock),
-            *telemetry.handlers(Queries(self.calls), self.metrics, lambda: self.keeper.state, clock),
+            *telemetry.score_handlers(self.scoring, self.scores, clock),
+            *telemetry.handlers(Queries(self.calls, self.scores), self.metrics, lambda: self.keeper.state, clock),
         ]
 
     async def keep(self, stopped: asyncio.Event) -> None:
@@ -126,10 +130,12 @@ class Control:
         try:
             self.desk.publish()
             self.limits.sync()
+            self.scoring.look()
             if retain:
                 now_ns = self._clock.now_ns()
                 self.calls.retain(now_ns, self._retention)
                 self.events.retain(now_ns - EVENTS_DAYS * DAY_NS)
+                self.scoring.retain()
                 self.lifecycle.look()
         except (OSError, StoreUnavailable) as error:
             log.warning("could not publish keys or drop old calls: %s; trying again", type(error).__name__)
@@ -149,6 +155,7 @@ class Control:
             pass
         self.calls.close()
         self.events.close()
+        self.scores.close()
         self.keys.close()
 
 
@@ -205,15 +212,14 @@ class _Server(uvicorn.Server):
 
 
 def authenticator(desk: KeyDesk, token: str) -> Authenticate:
-    """Who may use the management API: holders of a key with a role, and whoever can read the state folder (admin)."""
+    """Who asks the management API: whoever can read the state folder is an admin, a key with a role is for every
+    tenant, and a key for calls stands for its own tenant, without a role."""
 
     def authenticate(credential: str | None) -> Actor:
         if credential is not None and hmac.compare_digest(credential.encode(), token.encode()):
             return Actor(LOCAL, LOCAL, EVERY_TENANT, allow("admin"))
         info, roles = desk.identify(credential)
-        if not roles:
-            raise Forbidden("this API key is for calls; the management API takes keys with a role")
-        return Actor(info.id, info.name, EVERY_TENANT, roles)
+        return Actor(info.id, info.name, EVERY_TENANT if roles else info.tenant, roles)
 
     return authenticate
 

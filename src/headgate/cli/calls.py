@@ -12,6 +12,7 @@ from headgate.cli.tables import number, print_json, say, table, usd, word
 from headgate.cli.times import moment, ms, said, shown
 
 HEAD = ["TIME", "CALL", "OUTCOME", "ASKED", "ANSWERED BY", "PROMPT", "TOKENS", "COST", "MS", "TRIES"]
+SCORES_SHOWN = 3
 FILTERS = ("app", "release", "provider", "model", "outcome", "key", "prompt", "error")
 
 
@@ -53,7 +54,9 @@ def run(options: argparse.Namespace) -> int:
     if not answer["calls"]:
         print("no calls")
         return 0
-    print(table(HEAD, [_row(call) for call in answer["calls"]]))
+    scored = any(call["scores"] for call in answer["calls"])
+    rows = [_row(call) + ([_scores(call)] if scored else []) for call in answer["calls"]]
+    print(table([*HEAD, "SCORES"] if scored else HEAD, rows))
     if answer["cursor"]:
         say(f"more: --cursor {answer['cursor']}")
     return 0
@@ -72,3 +75,9 @@ def _row(call: dict[str, Any]) -> list[str]:
         shown(call["received_ns"]), call["id"], outcome, word(asked), word(target), word(prompt), tokens,
         usd(call["cost_usd"]), number(ms(call["latency_us"])), number(call["attempts"]),
     ]  # fmt: skip
+
+
+def _scores(call: dict[str, Any]) -> str:
+    shown = [f"{score['name']}={score['value']}" for score in call["scores"][:SCORES_SHOWN]]
+    more = len(call["scores"]) - len(shown)
+    return word(" ".join(shown) + (f" +{more}" if more else ""))

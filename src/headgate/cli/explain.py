@@ -27,4 +27,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     for line in detail["explanation"]:
         say(line)
+    for score in detail["scores"]:
+        for what in ("comment", "correction"):
+            if score[what] is not None:
+                say(f"  {what} of {score['author']} ({score['name']}): {score[what]}")
     return 0

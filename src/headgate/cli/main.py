@@ -15,7 +15,7 @@ from headgate.cli.tables import say
 from headgate.core.errors import ConfigError
 
 COMMANDS = (
-    "init", "up", "reload", "check", "keys", "limits", "calls", "explain", "providers", "route", "cache",
+    "init", "up", "reload", "check", "keys", "limits", "calls", "explain", "score", "providers", "route", "cache",
     "events", "catalogue", "simulate", "drill", "demo", "whoami",
 )  # fmt: skip
 

@@ -11,7 +11,8 @@ from headgate.core.roles import ROLES, Role, may
 
 class Actor(msgspec.Struct, frozen=True):
     """Who asks. `id` goes on record: a key's id, or `local` for whoever can read the state folder; `name` is what
-    people call it. `scope` is what they may see (a tenant, or core.keys.EVERY_TENANT), `roles` those given to them."""
+    people call it. `scope` is what they may see (a tenant, or core.keys.EVERY_TENANT), `roles` those given to them:
+    none for a key for calls."""
 
     id: str
     name: str
@@ -43,6 +44,7 @@ class Handler(msgspec.Struct, frozen=True):
     """One operation. `path` may hold `{names}`; `answer` is the type it returns, `query` and `body` structs it takes.
 
     `roles` says who may call it (core.roles.allow): it is asked before query and body are read, and admin always may.
+    `callers`: keys for calls may call it too, without a role and within their tenant.
     `handle` may block: it runs on a worker thread. It raises HeadgateError for what the caller did wrong.
     """
 
@@ -55,6 +57,7 @@ class Handler(msgspec.Struct, frozen=True):
     query: type | None = None
     body: type | None = None
     status: int = 200
+    callers: bool = False
 
     def __post_init__(self) -> None:
         """Raises ValueError where nobody, or nobody that there is, may call it."""

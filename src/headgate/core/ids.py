@@ -9,6 +9,10 @@ _PAIRS = tuple(bytes((high, low)).decode() for high in _ALPHABET for low in _ALP
 _LETTERS = bytes(_ALPHABET[code & 31] for code in range(256))  # 8 codes a letter: as even as the random bytes are
 _RANDOM_CHARS = 16
 _IDS_AT_ONCE = 64
+_TIME_CHARS = 10
+_ID_CHARS = len("call_") + _TIME_CHARS + _RANDOM_CHARS
+_CODES = {chr(sign): code for code, sign in enumerate(_ALPHABET)}
+_SIGNS = frozenset(_CODES)
 
 
 class CallIds:
@@ -36,3 +40,14 @@ class CallIds:
             self._seconds = ms >> 10
             self._prefix = "call_" + "".join(_PAIRS[ms >> shift & 1023] for shift in (40, 30, 20, 10))
         return self._prefix + _PAIRS[ms & 1023] + self._pool[at:stop]
+
+
+def minted_ns(call_id: str) -> int | None:
+    """When a call's identifier was minted, wall ns to the millisecond; None for what is no identifier of a call."""
+    body = call_id.removeprefix("call_")
+    if len(call_id) != _ID_CHARS or len(body) != _ID_CHARS - 5 or not set(body) <= _SIGNS:
+        return None
+    ms = 0
+    for sign in body[:_TIME_CHARS]:
+        ms = ms << 5 | _CODES[sign]
+    return ms * 1_000_000

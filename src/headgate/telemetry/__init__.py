@@ -6,9 +6,19 @@ from headgate.telemetry.handlers import event_handlers, handlers
 from headgate.telemetry.journal import JournalSettings, LocalJournal, lock_alive
 from headgate.telemetry.keeper import JournalState, Keeper
 from headgate.telemetry.metrics import Gauge, Metrics
-from headgate.telemetry.ports import BatchListener, CallQueries, CallStore, CallWriter, Listener
+from headgate.telemetry.ports import (
+    BatchListener,
+    CallQueries,
+    CallStore,
+    CallWriter,
+    Listener,
+    ScoreQueries,
+    ScoreStore,
+)
 from headgate.telemetry.queries import CallDetail, CallLine, CallLines, ProviderLine, Queries
 from headgate.telemetry.rollups import fold, percentile
+from headgate.telemetry.score_handlers import score_handlers
+from headgate.telemetry.scores import ScoreDesk, ScoreRequest
 from headgate.telemetry.segment import Disk
 from headgate.telemetry.witness import CallWitness, Telemetry
 
@@ -35,6 +45,10 @@ __all__ = [
     "Metrics",
     "ProviderLine",
     "Queries",
+    "ScoreDesk",
+    "ScoreQueries",
+    "ScoreRequest",
+    "ScoreStore",
     "Telemetry",
     "event_handlers",
     "explain",
@@ -43,4 +57,5 @@ __all__ = [
     "line_of",
     "lock_alive",
     "percentile",
+    "score_handlers",
 ]

@@ -13,20 +13,20 @@ from headgate.core.errors import InvalidRequest
 from headgate.core.events import EventFilter
 from headgate.core.handlers import Ask, Handler, Text
 from headgate.core.ports import Clock
-from headgate.core.roles import Role, allow
+from headgate.core.roles import allow
 from headgate.telemetry.answers import AnswersLine
 from headgate.telemetry.events import EventLines, TroubleLines, line_of, troubled
 from headgate.telemetry.keeper import JournalState
 from headgate.telemetry.metrics import CONTENT_TYPE, Metrics
+from headgate.telemetry.moments import moment_ns
 from headgate.telemetry.ports import EventQueries
 from headgate.telemetry.queries import CallDetail, CallLines, ProviderLine, Queries, without_bodies
+from headgate.telemetry.score_lines import BODY_ROLES
 
 LIMIT_MAX = 1000
 DAY_NS = 86_400_000_000_000
 EVENTS_NS = 7 * DAY_NS
 AMOUNT_MAX = 1e9  # US dollars, milliseconds
-NS_MAX = (1 << 63) - 1  # the year 2262
-BODY_ROLES: tuple[Role, ...] = ("operator", "author")  # who may read what users and models wrote
 
 
 class CallsQuery(msgspec.Struct, forbid_unknown_fields=True):
@@ -107,15 +107,15 @@ def handlers(queries: Queries, metrics: Metrics, journal: Callable[[], JournalSt
     def providers(ask: Ask) -> Providers:
         query = ask.query
         assert isinstance(query, ProvidersQuery)
-        until = clock.now_ns() if query.until is None else _ns(query.until, "until")
-        since = until - DAY_NS if query.since is None else _ns(query.since, "since")
+        until = clock.now_ns() if query.until is None else moment_ns(query.until, "until")
+        since = until - DAY_NS if query.since is None else moment_ns(query.since, "since")
         return Providers(since, until, queries.providers(ask.actor.scope, since, until, query.app))
 
     def answers(ask: Ask) -> AnswersGiven:
         query = ask.query
         assert isinstance(query, AnswersQuery)
-        until = clock.now_ns() if query.until is None else _ns(query.until, "until")
-        since = until - DAY_NS if query.since is None else _ns(query.since, "since")
+        until = clock.now_ns() if query.until is None else moment_ns(query.until, "until")
+        since = until - DAY_NS if query.since is None else moment_ns(query.since, "since")
         return AnswersGiven(since, until, queries.answers(ask.actor.scope, since, until))
 
     def exposition(_ask: Ask) -> Text:
@@ -139,8 +139,8 @@ def handlers(queries: Queries, metrics: Metrics, journal: Callable[[], JournalSt
 def _filter(query: CallsQuery) -> CallFilter:
     latency_ms = _amount(query.min_latency_ms, "min_latency_ms")
     return CallFilter(
-        since_ns=None if query.since is None else _ns(query.since, "since"),
-        until_ns=None if query.until is None else _ns(query.until, "until"),
+        since_ns=None if query.since is None else moment_ns(query.since, "since"),
+        until_ns=None if query.until is None else moment_ns(query.until, "until"),
         app=query.app,
         release=query.release,
         provider=query.provider,
@@ -152,15 +152,6 @@ def _filter(query: CallsQuery) -> CallFilter:
         min_cost_usd=_amount(query.min_cost_usd, "min_cost_usd"),
         min_latency_us=None if latency_ms is None else round(latency_ms * 1000),
     )
-
-
-def _ns(moment: datetime, param: str) -> int:
-    if moment.tzinfo is None:
-        raise InvalidRequest(f"`{param}` needs a time zone, such as 2026-11-25T12:00:00Z", param=param)
-    ns = round(moment.timestamp() * 1e6) * 1000
-    if not 0 <= ns <= NS_MAX:
-        raise InvalidRequest(f"`{param}` lies between the years 1970 and 2262", param=param)
-    return ns
 
 
 def _amount(value: float | None, param: str) -> float | None:
@@ -177,8 +168,8 @@ def event_handlers(events: EventQueries, clock: Clock) -> list[Handler]:
         assert isinstance(query, EventsQuery)
         if not 1 <= query.limit <= LIMIT_MAX:
             raise InvalidRequest(f"`limit` lies between 1 and {LIMIT_MAX}", param="limit")
-        since = clock.now_ns() - EVENTS_NS if query.since is None else _ns(query.since, "since")
-        until = None if query.until is None else _ns(query.until, "until")
+        since = clock.now_ns() - EVENTS_NS if query.since is None else moment_ns(query.since, "since")
+        until = None if query.until is None else moment_ns(query.until, "until")
         found = events.find(
             EventFilter(
                 since_ns=since, until_ns=until, kind=query.kind, subject=query.subject, severity=query.severity,

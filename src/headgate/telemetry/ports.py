@@ -9,6 +9,17 @@ from headgate.core.calls import CallBatch, CallFilter, CallPage, Retention, Roll
 from headgate.core.events import EventFilter, StoredEvent
 from headgate.core.keys import Spend
 from headgate.core.record import CallBrief, CallRecord, GapRecord
+from headgate.core.scores import (
+    ArmSums,
+    CallFacts,
+    Fate,
+    GivenScore,
+    Metric,
+    ScoreFilter,
+    StoredScore,
+    UnitSums,
+    WaitingCall,
+)
 
 Listener: TypeAlias = "Callable[[CallRecord], None]"
 """Told of every sealed record, right after it is in the journal. Must be quick and must not raise."""
@@ -95,4 +106,52 @@ class CallStore(CallWriter, CallQueries, Protocol):
 
     def close(self) -> None:
         """Let go of files and connections."""
+        ...
+
+
+class ScoreQueries(Protocol):
+    """The readers' side of what is kept of scores. `scope` is a tenant or EVERY_TENANT. Raises StoreUnavailable."""
+
+    def find(self, scope: str, wanted: ScoreFilter) -> list[StoredScore]:
+        """What fits, the latest kept first."""
+        ...
+
+    def of_calls(self, scope: str, calls: Sequence[str]) -> list[StoredScore]:
+        """The current scores of some calls, joined or waiting, in the order in which they were kept."""
+        ...
+
+    def sums(self, scope: str, metric: Metric) -> list[ArmSums]:
+        """The sums of a metric per app, release and arm."""
+        ...
+
+    def units(self, scope: str, metric: Metric, limit: int) -> list[UnitSums]:
+        """The sums of a metric per app, release, arm and unit, `limit` of them at most."""
+        ...
+
+
+class ScoreStore(ScoreQueries, Protocol):
+    """Scores, kept. Raises StoreUnavailable."""
+
+    def put(self, given: Sequence[GivenScore]) -> list[Fate]:
+        """Keep scores, all or none; what became of each."""
+        ...
+
+    def waiting(self, scope: str) -> int:
+        """How many scores of a scope wait for their calls."""
+        ...
+
+    def due(self, now_ns: int, limit: int) -> list[WaitingCall]:
+        """Calls that are to be looked for now."""
+        ...
+
+    def join(self, waiting: WaitingCall, facts: CallFacts) -> None:
+        """The call is known now: its scores are those of that call from here on."""
+        ...
+
+    def postpone(self, waiting: WaitingCall, look_ns: int) -> None:
+        """The call is not known yet: look for it again at `look_ns`."""
+        ...
+
+    def retain(self, before_ns: int) -> None:
+        """Drop scores of calls received before, and the oldest given beyond the store's limit."""
         ...

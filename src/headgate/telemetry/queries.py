@@ -5,15 +5,19 @@ Times are microseconds, money is US dollars, None is unknown.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from headgate.core.calls import CallFilter, Rollup
 from headgate.core.errors import NotFound
 from headgate.core.record import AttemptRecord, CallRecord, GapRecord, SkipRecord, VerdictRecord
+from headgate.core.scores import StoredScore
 from headgate.telemetry.answers import AnswersLine, answers_lines
 from headgate.telemetry.explain import explain
-from headgate.telemetry.ports import CallQueries
+from headgate.telemetry.ports import CallQueries, ScoreQueries
 from headgate.telemetry.rollups import percentile, top
+from headgate.telemetry.score_lines import ScoreLine, line_of, said, shown
 
 TOP_ERRORS = 3
 
@@ -41,6 +45,14 @@ class CallLine(msgspec.Struct, frozen=True):
     ttft_us: int | None
     key_id: str
     tenant: str
+    scores: list[ScoreWord]
+
+
+class ScoreWord(msgspec.Struct, frozen=True):
+    """A score in short: its name, and its value in a word."""
+
+    name: str
+    value: str
 
 
 class CallLines(msgspec.Struct, frozen=True):
@@ -142,6 +154,7 @@ class CallDetail(msgspec.Struct, frozen=True):
     request_body: str | None
     response_body: str | None
     routed: RoutedLine | None
+    scores: list[ScoreLine]
     bodies_withheld: bool = False
 
 
@@ -178,10 +191,11 @@ class ProviderLine(msgspec.Struct, frozen=True):
 
 
 class Queries:
-    """Asks a store of calls. `scope` is a tenant or EVERY_TENANT. Raises StoreUnavailable."""
+    """Asks a store of calls, and the scores beside it. `scope` is a tenant or EVERY_TENANT. Raises StoreUnavailable."""
 
-    def __init__(self, store: CallQueries) -> None:
+    def __init__(self, store: CallQueries, scores: ScoreQueries) -> None:
         self._store = store
+        self._scores = scores
 
     def calls(self, scope: str, wanted: CallFilter, limit: int = 50, cursor: str | None = None) -> CallLines:
         """A page of calls. Raises InvalidRequest for a bad cursor."""
@@ -189,14 +203,17 @@ class Queries:
         since_ns = wanted.since_ns or 0
         until_ns = _FAR if wanted.until_ns is None else wanted.until_ns
         gaps = [_gap(gap) for gap in self._store.gaps(since_ns, until_ns)] if cursor is None else []
-        return CallLines([_line(record) for record in page.records], page.cursor, gaps)
+        by_call: dict[str, list[StoredScore]] = {}
+        for stored in self._scores.of_calls(scope, [record.id for record in page.records]):
+            by_call.setdefault(stored.score.call, []).append(stored)
+        return CallLines([_line(record, by_call.get(record.id, [])) for record in page.records], page.cursor, gaps)
 
     def call(self, scope: str, call_id: str) -> CallDetail:
         """Everything known of one call. Raises NotFound."""
         record = self._store.call(scope, call_id)
         if record is None:
             raise NotFound(f"there is no call `{call_id[:64]}` on record")
-        return _detail(record)
+        return _detail(record, self._scores.of_calls(scope, [call_id]))
 
     def providers(self, scope: str, since_ns: int, until_ns: int, app: str | None = None) -> list[ProviderLine]:
         """Every target that was asked in the range, by name."""
@@ -218,14 +235,17 @@ _FAR = 1 << 62
 def without_bodies(detail: CallDetail) -> CallDetail:
     """The same call for those who may not read what was written; that there are bodies is told."""
     withheld = detail.request_body is not None or detail.response_body is not None
-    return msgspec.structs.replace(detail, request_body=None, response_body=None, bodies_withheld=withheld)
+    scores = [msgspec.structs.replace(score, comment=None, correction=None) for score in detail.scores]
+    return msgspec.structs.replace(
+        detail, request_body=None, response_body=None, bodies_withheld=withheld, scores=scores
+    )
 
 
 def _gap(gap: GapRecord) -> GapLine:
     return GapLine(gap.since_ns, gap.until_ns, gap.lost, gap.why)
 
 
-def _line(record: CallRecord) -> CallLine:
+def _line(record: CallRecord, scores: Sequence[StoredScore]) -> CallLine:
     return CallLine(
         id=record.id,
         received_ns=record.received_ns,
@@ -247,13 +267,14 @@ def _line(record: CallRecord) -> CallLine:
         ttft_us=record.ttft_us,
         key_id=record.key_id,
         tenant=record.tenant,
+        scores=[ScoreWord(stored.score.name, shown(stored.score)) for stored in scores],
     )
 
 
-def _detail(record: CallRecord) -> CallDetail:
+def _detail(record: CallRecord, scores: Sequence[StoredScore]) -> CallDetail:
     return CallDetail(
-        call=_line(record),
-        explanation=explain(record),
+        call=_line(record, scores),
+        explanation=[*explain(record), *[said(stored) for stored in scores]],
         dialect=record.dialect,
         target_dialect=record.target_dialect,
         stream=record.stream,
@@ -279,6 +300,7 @@ def _detail(record: CallRecord) -> CallDetail:
         request_body=_text(record.request_body),
         response_body=_text(record.response_body),
         routed=None if record.routed is None else RoutedLine(*msgspec.structs.astuple(record.routed)),
+        scores=[line_of(stored, True) for stored in scores],
     )
 
 

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 def management_app(
     handlers: Sequence[Handler], authenticate: Authenticate, hosts: Sequence[str], version: str
 ) -> Starlette:
-    """The ASGI app. `authenticate` turns a credential into an actor or raises Unauthenticated, Forbidden.
+    """The ASGI app. `authenticate` turns a credential into an actor or raises Unauthenticated.
 
     `hosts` are the Host names answered to: a web page elsewhere cannot reach this API through a name of its own.
     """
@@ -71,6 +71,10 @@ def _endpoint(handler: Handler, authenticate: Authenticate) -> Callable[[Request
 
 
 def _permit(handler: Handler, actor: Actor) -> None:
+    if not actor.roles and not handler.callers:
+        raise Forbidden("this API key is for calls; the management API takes keys with a role")
+    if not actor.roles:
+        return
     if not actor.has(*handler.roles):
         held = ", ".join(in_order(actor.roles)) or "none"
         enough = " or ".join(who_may(handler.roles))

@@ -57,6 +57,7 @@ def _operation(handler: Handler, schemas: dict[Any, Any]) -> dict[str, Any]:
         "summary": handler.summary,
         "operationId": _operation_id(handler),
         "x-headgate-roles": who_may(handler.roles),
+        "x-headgate-callers": handler.callers,
         "parameters": [*_path_parameters(handler), *_query_parameters(handler)],
         "responses": {
             str(handler.status): {"description": "done", "content": content},
