@@ -16,7 +16,7 @@ from headgate.core.errors import ConfigError
 from headgate.core.ports import Clock, Endpoint, Policy
 from headgate.core.snapshot import App, Route, Snapshot, Target
 from headgate.guardrails import OPEN_POLICY, compile_guardrail
-from headgate.prompts import compile_prompt
+from headgate.prompts import Partials, compile_prompt
 from headgate.providers import build
 from headgate.registry import Workspace, load_workspace
 from headgate.releases import AppParts, compile_app
@@ -78,7 +78,9 @@ class _Compiler:
     def compile(self, clock: Clock) -> Compiled:
         """Everything, in the order it needs each other."""
         targets = self._targets()
-        prompts = self._all("prompt", compile_prompt)
+        partials = Partials(lambda pinned: self._workspace.find("partial", pinned))
+        self._all("partial", partials.compile)
+        prompts = self._all("prompt", lambda artifact: compile_prompt(artifact, partials.look))
         models = self._all("model", compile_model)
         routes = self._all("route", lambda artifact: compile_route(artifact, targets, models.get))
         policies: Mapping[str, Policy] = self._all("guardrail", compile_guardrail)
@@ -166,7 +168,8 @@ class _Compiler:
         try:
             return make()
         except ConfigError as error:
-            self._faults.append(error)
+            if error not in self._faults:  # a partial's mistake is met by every prompt that includes it
+                self._faults.append(error)
             return None
 
     def _digest(self) -> str:

@@ -154,9 +154,10 @@ class Endpoint(Protocol):
 
 
 class PromptProgram(Protocol):
-    """A prompt ready to render."""
+    """A prompt ready to render. `uses` are the partials in it, pinned with it."""
 
     ref: ArtifactRef
+    uses: tuple[ArtifactRef, ...]
 
     def render(self, variables: Mapping[str, Json]) -> list[tuple[str, str]]:
         """(role, text) pairs in order. Raises InvalidRequest naming a missing, extra or ill-typed variable."""

@@ -13,11 +13,12 @@ from headgate.core.stages import Asked
 from headgate.core.types import Header, Json
 from headgate.dialects import anthropic_errors, anthropic_patch, anthropic_read, anthropic_request, anthropic_splice
 from headgate.dialects.anthropic_answer import StreamReader, WholeReader
-from headgate.dialects.anthropic_models import generation, takes_prefill
+from headgate.dialects.anthropic_models import generation, takes_prefill, takes_schema
 from headgate.dialects.anthropic_types import NAME, Ask, AskBlock, ask_decoder
 from headgate.dialects.anthropic_write import StreamWriter, WholeWriter
 from headgate.dialects.base import (
     EXTRA_FIELD,
+    OUTPUT,
     SETTING,
     AnswerMeta,
     AnswerReader,
@@ -66,6 +67,10 @@ class AnthropicMessages:
         """See `Dialect.add_prompt`. This dialect has no place for seed and penalties."""
         return anthropic_splice.add_prompt(asked, messages, settings)
 
+    def without_output(self, body: bytes, asked: Asked) -> bytes:
+        """See `Dialect.without_output`."""
+        return anthropic_splice.without_output(body, asked)
+
     def read_request(self, body: bytes, stream: bool) -> Read:
         """See `Dialect.read_request`."""
         return anthropic_read.read_request(body, stream)
@@ -75,8 +80,8 @@ class AnthropicMessages:
         return anthropic_request.write_request(chat, model, abilities)
 
     def splice_request(self, body: bytes, asked: Asked, model: str) -> Carried:
-        """See `Dialect.splice_request`. Two things more are taken out: sampling parameters that a prompt's settings
-        filled in, not the client, where the model refuses them; and thinking blocks that carry what other vendors
+        """See `Dialect.splice_request`. Two things more are taken out: what a prompt filled in, not the client, where
+        the model refuses it (sampling parameters, an answer format); and thinking blocks that carry what other vendors
         signed, which Anthropic refuses."""
         changes: dict[str, bytes | None] = {}
         dropped: list[str] = []
@@ -86,6 +91,10 @@ class AnthropicMessages:
             for name in anthropic_splice.refused_settings(body, asked, model):
                 changes[name] = None
                 dropped.append(SETTING + name)
+            if OUTPUT in asked.filled and not takes_schema(model):
+                taken_out = anthropic_splice.output_taken_out(fields_of(body, asked))
+                changes |= taken_out
+                dropped += [OUTPUT] if taken_out else []
         if MARK_BYTES in body:
             changes |= anthropic_splice.without_foreign(fields_of(body, asked), dropped)
         return Carried(splice(body, asked, changes), dropped)

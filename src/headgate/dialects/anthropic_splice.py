@@ -10,11 +10,11 @@ import msgspec
 from headgate.core.chat import ChatRequest
 from headgate.core.errors import InvalidRequest
 from headgate.core.stages import Asked
-from headgate.core.types import Json, as_object
+from headgate.core.types import Json, JsonObject, as_object
 from headgate.dialects.anthropic_models import takes_one_sampling, takes_sampling
 from headgate.dialects.anthropic_request import write_settings
 from headgate.dialects.anthropic_turns import Dropped
-from headgate.dialects.base import SETTING, Carried, fields_of, filled_in, splice
+from headgate.dialects.base import OUTPUT, Carried, fields_of, filled_in, left_out, splice
 from headgate.dialects.decoding import reread, tree_of
 from headgate.dialects.foreign import MARK, MARK_BYTES
 
@@ -58,8 +58,27 @@ def add_prompt(asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapp
     if settings:
         filled = _fill(fields, settings, dropped)
         asked.filled = [name for name in filled if name not in fields]
+        if "json_format" in settings and "format" not in _output_config(fields):
+            asked.filled = [*asked.filled, OUTPUT]
         changes |= filled
-    return Carried(splice(asked.body, asked, changes), [SETTING + name for name in dropped])
+    return Carried(splice(asked.body, asked, changes), [left_out(name) for name in dropped])
+
+
+def without_output(body: bytes, asked: Asked) -> bytes:
+    """See `Dialect.without_output`."""
+    return splice(body, asked, output_taken_out(fields_of(body, asked))) if OUTPUT in asked.filled else body
+
+
+def output_taken_out(fields: Mapping[str, msgspec.Raw]) -> dict[str, bytes | None]:
+    """The changes that take the answer format out of a body; none where there is none."""
+    config = _output_config(fields)
+    if config.pop("format", None) is None:
+        return {}
+    return {"output_config": _encode(config) if config else None}
+
+
+def _output_config(fields: Mapping[str, msgspec.Raw]) -> JsonObject:
+    return as_object(tree_of(fields.get("output_config", b"null"))) or {}
 
 
 def refused_settings(body: bytes, asked: Asked, model: str) -> list[str]:
@@ -140,8 +159,7 @@ def _fill(fields: Mapping[str, msgspec.Raw], settings: Mapping[str, Json], dropp
     wire |= {name: value for name in _NUMBERS if (value := getattr(chat, name)) is not None}
     changes: dict[str, bytes | None] = {name: _encode(value) for name, value in wire.items() if name not in fields}
     if "output_config" in fields and "output_config" in wire:
-        said = as_object(tree_of(fields["output_config"])) or {}
-        changes["output_config"] = _encode({**(as_object(wire["output_config"]) or {}), **said})
+        changes["output_config"] = _encode({**(as_object(wire["output_config"]) or {}), **_output_config(fields)})
     return changes
 
 

@@ -18,6 +18,7 @@ from headgate.core.types import Header, Json
 JSON_DEPTH_MAX = 64
 EXTRA_FIELD = "headgate"
 SETTING = "prompt.settings."  # before the name of a prompt's setting that was left out
+OUTPUT = "prompt.output"  # a prompt's declared output: its name where it was left out, and in `Asked.filled`
 _SHORT = 2048
 COUNT_MAX = 2**53 - 1  # what JSON numbers hold exactly: no honest token count comes near
 CHARS_PER_TOKEN = 4  # a rough measure for reservations and for usage nobody told us
@@ -141,7 +142,12 @@ class Dialect(Protocol):
         """The client's body with rendered prompt `messages` (role, text) put before the client's own, and model
         `settings` (canonical names of ChatRequest: temperature, max_tokens, ...) filled in where the client said
         nothing. System texts go where the dialect keeps them. Settings without a place are named as
-        `prompt.settings.seed`."""
+        `prompt.settings.seed`; the declared output, `json_format` here, as OUTPUT."""
+        ...
+
+    def without_output(self, body: bytes, asked: Asked) -> bytes:
+        """The client's body without the answer format that the prompt's declared output put in; `body` itself where it
+        put in none."""
         ...
 
     def read_request(self, body: bytes, stream: bool) -> Read:
@@ -268,6 +274,11 @@ def splice(body: bytes, asked: Asked, changes: Mapping[str, bytes | None]) -> by
     spliced = msgspec.json.encode(fields)
     asked.cut = (spliced, fields)
     return spliced
+
+
+def left_out(setting: str) -> str:
+    """What a prompt's setting (its canonical name) is called where it was left out."""
+    return OUTPUT if setting == "json_format" else SETTING + setting
 
 
 def filled_in(asked: Asked, names: Iterable[str]) -> list[str]:

@@ -7,8 +7,8 @@ from typing import Final
 
 from headgate.core.chat import ChatRequest, JsonFormat, ReasoningRequest
 from headgate.core.errors import CannotCarry
-from headgate.core.types import Json, JsonObject
-from headgate.dialects.base import SETTING
+from headgate.core.types import Json, JsonObject, as_object
+from headgate.dialects.base import left_out
 from headgate.dialects.decoding import shown
 from headgate.dialects.google_fields import fields, flag, integer, number, text, texts
 from headgate.dialects.google_schema import to_json_schema
@@ -40,8 +40,23 @@ _SETTINGS: Final = {place: name for name, place in (_NUMBERS | _INTEGERS).items(
 
 def write_settings(settings: Mapping[str, Json], dropped: list[str]) -> JsonObject:
     """A prompt's settings (canonical names) as generationConfig fields."""
-    dropped += [SETTING + name for name in settings if name not in _SETTINGS]
-    return {_SETTINGS[name]: value for name, value in settings.items() if name in _SETTINGS}
+    config: JsonObject = {}
+    for name, value in settings.items():
+        if name in _SETTINGS:
+            config[_SETTINGS[name]] = value
+        elif name == "json_format":
+            schema = (as_object(value) or {}).get("schema")
+            config |= {"responseMimeType": "application/json"} | (
+                {} if schema is None else {"responseJsonSchema": schema}
+            )
+        else:
+            dropped.append(left_out(name))
+    return config
+
+
+def names_format(name: str) -> bool:
+    """True for the fields of generationConfig that say what form an answer has."""
+    return name in _FORMAT or name == "responseFormat"
 
 
 def read_config(value: Json, chat: ChatRequest, dropped: list[str]) -> None:

@@ -41,6 +41,10 @@ class GoogleGenerate:
         """See `Dialect.add_prompt`."""
         return google_request.add_prompt(asked, messages, settings)
 
+    def without_output(self, body: bytes, asked: Asked) -> bytes:
+        """See `Dialect.without_output`."""
+        return google_request.without_output(body, asked)
+
     def read_request(self, body: bytes, stream: bool) -> Read:
         """See `Dialect.read_request`."""
         return google_read.read_request(body, stream)

@@ -11,12 +11,12 @@ import msgspec
 from headgate.core.errors import InvalidRequest
 from headgate.core.stages import Asked
 from headgate.core.types import Json, JsonObject, as_object
-from headgate.dialects.base import COUNT_MAX, EXTRA_FIELD, Carried, fields_of, splice
+from headgate.dialects.base import COUNT_MAX, EXTRA_FIELD, OUTPUT, Carried, fields_of, splice
 from headgate.dialects.decoding import fields_decoder, read_body, tree_of
 from headgate.dialects.foreign import MARK, MARK_BYTES, unwrap_foreign
-from headgate.dialects.google_config import write_settings
+from headgate.dialects.google_config import names_format, write_settings
 from headgate.dialects.google_fields import camel, items
-from headgate.dialects.google_types import BYPASS, AskBody, AskConfig, AskContent, AskPart, ask_decoder
+from headgate.dialects.google_types import BYPASS, AskBody, AskConfig, AskContent, AskPart, ask_decoder, is_old
 
 CHOICES_MAX: Final = 128
 _SIGNATURES: Final = ("thoughtSignature", "thought_signature")
@@ -116,8 +116,8 @@ def add_prompt(asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapp
         changes["contents"] = msgspec.json.encode(turns)[:-1] + (b"," + inner if inner else b"") + b"]"
     dropped: list[str] = []
     config = write_settings(settings, dropped)
-    if config:
-        _add_config(body, config, changes)
+    if config and _add_config(body, config, changes):
+        asked.filled = [*asked.filled, OUTPUT]
     return Carried(splice(asked.body, asked, changes), dropped)
 
 
@@ -139,13 +139,26 @@ def _add_system(body: Mapping[str, msgspec.Raw], texts: list[Json], changes: dic
     changes[name] = msgspec.json.encode(content)
 
 
-def _add_config(body: Mapping[str, msgspec.Raw], settings: JsonObject, changes: dict[str, bytes | None]) -> None:
+def _add_config(body: Mapping[str, msgspec.Raw], settings: JsonObject, changes: dict[str, bytes | None]) -> bool:
+    """Fills in what the client did not say; whether an answer format is among it."""
     name, own = _named(body, "generationConfig", "generation_config")
     config = fields_decoder.decode(own) if own is not None else {}
     said = {camel(key): value for key, value in config.items() if bytes(value) != b"null"}
-    added = {key: value for key, value in settings.items() if key not in said}
+    told = any(names_format(key) for key in said)
+    added = {key: value for key, value in settings.items() if key not in said and not (told and names_format(key))}
     if added:
         changes[name] = msgspec.json.encode({**said, **added})
+    return any(names_format(key) for key in added)
+
+
+def without_output(body: bytes, asked: Asked) -> bytes:
+    """See `Dialect.without_output`."""
+    fields = fields_of(body, asked)
+    name, own = _named(fields, "generationConfig", "generation_config")
+    if OUTPUT not in asked.filled or own is None:
+        return body
+    kept = {key: value for key, value in fields_decoder.decode(own).items() if not names_format(key)}
+    return splice(body, asked, {name: msgspec.json.encode(kept) if kept else None})
 
 
 # -- splices --------------------------------------------------------------------------------------------------------
@@ -161,6 +174,9 @@ def splice_request(body: bytes, asked: Asked, model: str) -> Carried:
         lost: dict[str, None] = {}
         body = _without_foreign(body, asked, lost)
         dropped += lost
+    if OUTPUT in asked.filled and is_old(model) and "tools" in fields_of(body, asked):
+        body = without_output(body, asked)  # these models answer in JSON, or call tools
+        dropped.append(OUTPUT)
     if document.model is not None and document.model.removeprefix("models/") != model:
         body = splice(body, asked, {"model": msgspec.json.encode(f"models/{model}")})
     return Carried(body, dropped)

@@ -78,6 +78,10 @@ class OpenAIChat:
         """System texts are messages here, so the prompt is put in front as it stands."""
         return openai_splice.add_prompt(asked, messages, settings)
 
+    def without_output(self, body: bytes, asked: Asked) -> bytes:
+        """Without `response_format`."""
+        return openai_splice.without_output(body, asked)
+
     def read_request(self, body: bytes, stream: bool) -> Read:
         """Any OpenAI client's request in canonical form."""
         return openai_request.read_request(body, stream)

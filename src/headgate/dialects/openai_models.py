@@ -35,6 +35,11 @@ def takes_stop(model: str) -> bool:
     return _family(model) not in ("o3", "o4")
 
 
+def takes_schema(model: str) -> bool:
+    """`response_format` with a schema: refused by the generations before gpt-4o."""
+    return not _family(model).startswith("gpt-3") and _family(model) != "gpt-4"
+
+
 def is_openai(model: str) -> bool:
     """A model of OpenAI's own: its API refuses fields that it does not know, such as `reasoning_content`."""
     return _family(model) != ""
@@ -46,4 +51,6 @@ def refused(model: str) -> tuple[str, ...]:
     names: tuple[str, ...] = ("top_k",) if is_openai(model) else ()
     if not takes_sampling(model):
         names += ("temperature", "top_p", "presence_penalty", "frequency_penalty")
+    if not takes_schema(model):
+        names += ("response_format",)
     return names if takes_stop(model) else (*names, "stop")

@@ -9,13 +9,14 @@ import msgspec
 
 from headgate.core.stages import Asked
 from headgate.core.types import Json, JsonObject, as_object
-from headgate.dialects.base import SETTING, Carried, fields_of, filled_in, splice
+from headgate.dialects.base import OUTPUT, SETTING, Carried, fields_of, filled_in, left_out, splice
 from headgate.dialects.decoding import fields_decoder, tree_of
 from headgate.dialects.openai_models import is_openai, refused
 from headgate.dialects.openai_types import Ask
 
 _USAGE: Final = b'{"include_usage":true}'
 _WHITESPACE: Final = b" \t\r\n"
+_FORMAT: Final = "response_format"
 
 # settings a prompt may pin: canonical name -> (field, fields by which the client may have said it)
 _SETTINGS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
@@ -30,7 +31,7 @@ _SETTINGS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "frequency_penalty": ("frequency_penalty", ("frequency_penalty",)),
     "parallel_tools": ("parallel_tool_calls", ("parallel_tool_calls",)),
     "reasoning": ("reasoning_effort", ("reasoning_effort",)),
-    "json_format": ("response_format", ("response_format",)),
+    "json_format": (_FORMAT, (_FORMAT,)),
     "user": ("user", ("user", "safety_identifier")),
 }
 
@@ -53,7 +54,7 @@ def splice_request(body: bytes, asked: Asked, model: str) -> Carried:
     if asked.filled:
         for name in filled_in(asked, refused(model)):
             changes[name] = None
-            dropped.append(SETTING + name)
+            dropped.append(OUTPUT if name == _FORMAT else SETTING + name)
     if _carries(told):
         messages = _without_carriers(bytes(fields_of(body, asked)["messages"]), is_openai(model), dropped)
         if messages is not None:
@@ -131,12 +132,17 @@ def add_prompt(asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapp
         field, said_by = _SETTINGS.get(name, ("", ()))
         told = _setting(name, value) if field else None
         if told is None:
-            dropped.append(SETTING + name)
+            dropped.append(left_out(name))
         elif not any(said in fields for said in said_by):
             changes[field] = _encode(told)
-            filled.append(field)
+            filled += (field, OUTPUT) if field == _FORMAT else (field,)
     asked.filled = filled
     return Carried(splice(asked.body, asked, changes), dropped)
+
+
+def without_output(body: bytes, asked: Asked) -> bytes:
+    """See `base.Dialect.without_output`."""
+    return splice(body, asked, {_FORMAT: None}) if OUTPUT in asked.filled else body
 
 
 def _setting(name: str, value: Json) -> Json:

@@ -1,101 +1,62 @@
-"""A `prompt` artifact to a program."""
+"""A `prompt` artifact to a program: the one way in."""
 
 from __future__ import annotations
-
-from typing import Literal
 
 import msgspec
 
 from headgate.core.artifact import Artifact
 from headgate.core.decode import read
-from headgate.core.types import Json, as_object
-from headgate.prompts.program import Line, TemplateProgram
-from headgate.prompts.template import LanguageError, Template
+from headgate.core.types import as_object
+from headgate.prompts.inputs import check_needs, check_schema, properties_of, undeclared
+from headgate.prompts.output import answer_format
+from headgate.prompts.partials import Look, check_included, needs, pinned_by, placed, uses_of
+from headgate.prompts.program import Contract, Line, TemplateProgram
+from headgate.prompts.source import PromptSource
 
 MESSAGES_MAX = 100
-_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+EXAMPLES_MAX = 100
 
 
-class MessageSource(msgspec.Struct, forbid_unknown_fields=True):
-    """One chat message: its template in `content`."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
-
-
-class Settings(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True):
-    """Model settings pinned with the prompt; a client's own settings win over them."""
-
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    max_tokens: int | None = None
-    stop: list[str] | None = None
-    seed: int | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
-
-
-class PromptSource(msgspec.Struct, forbid_unknown_fields=True):
-    """The content of a `prompt` artifact. `inputs` and `output` are JSON Schemas; `description` is for people."""
-
-    messages: list[MessageSource]
-    inputs: dict[str, Json] = {}
-    settings: Settings = Settings()
-    output: dict[str, Json] | None = None
-    description: str = ""
-
-
-def compile_prompt(artifact: Artifact) -> TemplateProgram:
-    """The program of a prompt. Raises ConfigError naming file and line."""
+def compile_prompt(artifact: Artifact, partial: Look = lambda pinned: None) -> TemplateProgram:
+    """The program of a prompt; `partial` gives the partials that it pins. Raises ConfigError naming file and line."""
     source = read(artifact, PromptSource)
     if not 0 < len(source.messages) <= MESSAGES_MAX:
         raise artifact.fault("messages", f"a prompt has 1 to {MESSAGES_MAX} messages", "add `- role: system`")
-    properties = as_object(source.inputs.get("properties", {}))
-    if properties is None or source.inputs.get("type", "object") != "object":
-        right = "type: object, properties: {product: {type: string}}, required: [product]"
-        raise artifact.fault("inputs", "`inputs` is not the JSON Schema of an object", right)
-    lines = [_line(artifact, index, message) for index, message in enumerate(source.messages)]
-    for index, line in enumerate(lines):
-        undeclared = sorted(line.template.variables - set(properties))
-        if undeclared:
-            raise artifact.fault(
-                f"messages.{index}.content",
-                f"the template uses `{undeclared[0]}`, which is not declared",
-                f"add `{undeclared[0]}` to inputs.properties",
-            )
+    if len(source.examples) > EXAMPLES_MAX:
+        raise artifact.fault("examples", f"more than {EXAMPLES_MAX} examples", "keep those that teach the most")
+    properties = properties_of(artifact, source.inputs)
+    pinned = pinned_by(artifact, source.partials, partial)
+    written = _written(source)
+    lines = [Line(role, placed(artifact, path, text, pinned)) for path, role, text in written]
+    check_included(artifact, pinned, [text for _, _, text in written])
+    free = frozenset[str]().union(*(line.template.variables for line in lines))
+    checks = needs(pinned, free)
+    check_needs(artifact, source.inputs, checks)
+    for (path, _, _), line in zip(written, lines, strict=True):
+        missing = undeclared(line.template.variables, properties)
+        if missing is not None:
+            raise artifact.fault(path, *missing)
+    if source.inputs:
+        check_schema(artifact, "inputs", source.inputs)
     settings = as_object(msgspec.to_builtins(source.settings)) or {}
-    try:
-        return TemplateProgram(artifact.ref, lines, source.inputs, settings)
-    except ValueError as error:
-        abroad = _abroad(source.inputs, "inputs")
-        if abroad is not None:
-            wrong = "`$ref` names another document, and none is ever fetched"
-            raise artifact.fault(
-                abroad, wrong, "put the schema under `$defs` and say `$ref: '#/$defs/NAME'`"
-            ) from error
-        raise artifact.fault("inputs", f"not a valid JSON Schema: {error}", "see json-schema.org") from error
+    return TemplateProgram(
+        artifact.ref,
+        lines,
+        Contract(source.inputs, tuple(check.schema() for check in checks if check.asks_more(properties))),
+        {**settings, **answer_format(artifact, source.output)},
+        uses_of(pinned),
+    )
 
 
-def _abroad(schema: Json, path: str) -> str | None:
-    """The dotted path of the first reference out of a schema; None where there is none."""
-    if isinstance(schema, dict):
-        for key, value in schema.items():
-            at = f"{path}.{key}"
-            if key in _REFERENCES and isinstance(value, str) and not value.startswith("#"):
-                return at
-            if (found := _abroad(value, at)) is not None:
-                return found
-    elif isinstance(schema, list):
-        for index, item in enumerate(schema):
-            if (found := _abroad(item, f"{path}.{index}")) is not None:
-                return found
-    return None
-
-
-def _line(artifact: Artifact, index: int, message: MessageSource) -> Line:
-    try:
-        return Line(message.role, Template(message.content))
-    except LanguageError as error:
-        path = f"messages.{index}.content"
-        raise artifact.fault(path, f"line {error.line} of the template: {error.wrong}", error.right) from error
+def _written(source: PromptSource) -> list[tuple[str, str, str]]:
+    """(path, role, template) of all that is sent, in order: examples follow the leading system messages."""
+    messages = [
+        (f"messages.{index}.content", message.role, message.content) for index, message in enumerate(source.messages)
+    ]
+    leading = next((at for at, (_, role, _) in enumerate(messages) if role != "system"), len(messages))
+    examples = [
+        (f"examples.{index}.{role}", role, text)
+        for index, example in enumerate(source.examples)
+        for role, text in (("user", example.user), ("assistant", example.assistant))
+    ]
+    return [*messages[:leading], *examples, *messages[leading:]]

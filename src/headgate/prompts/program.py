@@ -9,10 +9,9 @@ import msgspec
 from minijinja import TemplateError
 
 from headgate.core.errors import InvalidRequest
-from headgate.core.types import ArtifactRef, Json
+from headgate.core.types import ArtifactRef, Json, JsonObject, as_object
+from headgate.prompts.inputs import refuse_to_fetch, required_of
 from headgate.prompts.template import OUTPUT_CHARS_MAX, Template
-
-_NONE: Mapping[str, Json] = {}
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -22,38 +21,43 @@ class Line(msgspec.Struct, frozen=True):
     template: Template
 
 
-class TemplateProgram:
-    """Implements `core.ports.PromptProgram`."""
+class Contract(msgspec.Struct, frozen=True):
+    """What variables have to be: `inputs` is the JSON Schema of their object, `more` what partials ask beyond it."""
 
-    __slots__ = ("_allowed", "_lines", "_required", "_static", "_validate", "ref", "settings")
+    inputs: Mapping[str, Json]
+    more: tuple[JsonObject, ...] = ()
+
+
+class TemplateProgram:
+    """Implements `core.ports.PromptProgram`. Templates and schemas are compiled when the prompt is first rendered."""
+
+    __slots__ = ("_allowed", "_contract", "_lines", "_required", "_static", "_validators", "ref", "settings", "uses")
 
     def __init__(
         self,
         ref: ArtifactRef,
         lines: list[Line],
-        inputs: Mapping[str, Json],
+        contract: Contract,
         settings: Mapping[str, Json],
+        uses: tuple[ArtifactRef, ...] = (),
     ) -> None:
-        """`inputs` is the JSON Schema of the variables' object. Raises ValueError where it is no valid schema, or
-        refers to another document: none is ever fetched."""
+        """The schemas are valid ones, and refer to no other document."""
         self.ref = ref
         self.settings = settings
-        properties = inputs.get("properties")
-        required = inputs.get("required")
+        self.uses = uses
         self._lines = lines
-        self._allowed = frozenset(properties) if isinstance(properties, dict) else frozenset[str]()
-        self._required = tuple(name for name in required if isinstance(name, str)) if isinstance(required, list) else ()
-        self._validate = (
-            jsonschema_rs.validator_for(dict(inputs), retriever=_refuse_to_fetch) if self._allowed else None
-        )
-        self._static = None if self._allowed else [(line.role, line.template.render(_NONE, 0)) for line in lines]
+        self._contract = contract
+        self._allowed = frozenset(as_object(contract.inputs.get("properties")) or {})
+        self._required = required_of(contract.inputs)
+        self._validators: list[jsonschema_rs.Validator] | None = None
+        self._static: list[tuple[str, str]] | None = None
 
     def render(self, variables: Mapping[str, Json]) -> list[tuple[str, str]]:
         """(role, text) pairs in order.
 
         Raises InvalidRequest naming a missing, extra or ill-typed variable, or where the text grows over its limit.
         """
-        if self._static is not None and not variables:
+        if not variables and self._static is not None:
             return self._static
         self._check(variables)
         size = len(msgspec.json.encode(variables))
@@ -72,6 +76,8 @@ class TemplateProgram:
             raise InvalidRequest(
                 f"{self.ref} renders to more than {OUTPUT_CHARS_MAX} characters", param="headgate.variables"
             )
+        if not self._allowed:
+            self._static = rendered
         return rendered
 
     def _check(self, variables: Mapping[str, Json]) -> None:
@@ -84,8 +90,15 @@ class TemplateProgram:
                 f"{self.ref} has no variable `{extra}`; it takes {', '.join(sorted(self._allowed)) or 'none'}",
                 param=f"headgate.variables.{extra}",
             )
-        if self._validate is not None and not self._validate.is_valid(variables):
-            raise self._ill_typed(self._validate, variables)
+        validators = self._validators
+        if validators is None:
+            schemas = [self._contract.inputs, *self._contract.more] if self._allowed else []
+            validators = self._validators = [
+                jsonschema_rs.validator_for(dict(schema), retriever=refuse_to_fetch) for schema in schemas
+            ]
+        for validator in validators:
+            if not validator.is_valid(variables):
+                raise self._ill_typed(validator, variables)
 
     def _ill_typed(self, validator: jsonschema_rs.Validator, variables: Mapping[str, Json]) -> InvalidRequest:
         error = next(validator.iter_errors(variables))
@@ -95,11 +108,6 @@ class TemplateProgram:
             f"{self.ref}: the variable `{where}` breaks the rule `{keyword}` of its schema",
             param=f"headgate.variables.{where}",
         )
-
-
-def _refuse_to_fetch(uri: str) -> Json:
-    """In place of the library's own retriever, which reads files and asks the network for what a schema names."""
-    raise ValueError("a schema refers to itself only")
 
 
 def _said(error: TemplateError) -> str:

@@ -141,6 +141,7 @@ def _release(artifact: Artifact, index: int, source: ReleaseSource, parts: AppPa
         policy = _pinned(artifact, path, "guardrail", source.guardrail, found, parts)
     pins: list[ArtifactRef | None] = [
         *(program.ref for program in prompts.values()),
+        *dict.fromkeys(partial for program in prompts.values() for partial in program.uses),
         route.ref,
         *route.uses,
         policy.ref,

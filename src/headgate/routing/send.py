@@ -19,6 +19,7 @@ from headgate.routing.continuation import Continuation
 from headgate.routing.hedge import Runner, race
 from headgate.routing.means import WHOLE_FACTOR, Means, shortened
 from headgate.routing.outcome import Failure, most_telling
+from headgate.routing.output import spliced, translated
 from headgate.routing.passing import passing
 from headgate.routing.probe import DEADLINES as PROBED
 
@@ -302,12 +303,12 @@ class Sending:
         """Raises CannotCarry or InvalidRequest where the target's dialect cannot say what the request says."""
         call, asked, endpoint = self._call, self._asked, target.endpoint
         if endpoint.dialect == call.dialect:
-            carried = self._means.dialects[call.dialect].splice_request(self._body, asked, target.model)
+            carried = spliced(self._means.dialects[call.dialect], self._body, asked, target)
             call.record.dropped = [*self._lost, *carried.dropped] if carried.dropped else self._lost
             extra = passing(call.dialect, call.headers)
             return endpoint.request(target.model, asked.stream, carried.body, extra, within)
         read = self._reading()
-        carried = self._means.dialects[endpoint.dialect].write_request(read.chat, target.model, target.abilities)
+        carried = translated(self._means.dialects[endpoint.dialect], read.chat, asked, target)
         call.record.dropped = [*self._lost, *read.dropped, *carried.dropped]
         return endpoint.request(target.model, asked.stream, carried.body, (), within)
 
