@@ -245,7 +245,11 @@ def srm(name: str, share: float, chosen: argparse.Namespace) -> dict[str, object
 
 
 def safety(
-    name: str, metric: Metric, world: Callable[[Random, int, int], Looks], chosen: argparse.Namespace
+    name: str,
+    metric: Metric,
+    world: Callable[[Random, int, int], Looks],
+    chosen: argparse.Namespace,
+    weights: dict[str, float] = HALF,
 ) -> dict[str, object]:
     """How often and when harm is found, and how often its absence is."""
     experiment = Experiment(name, (A, B), RESOLVED, safety=(metric,))
@@ -253,16 +257,16 @@ def safety(
     fine: list[int] = []
     for random in runs(name, chosen):
         for look, sums in enumerate(world(random, chosen.looks, 100), 1):
-            verdict = judge(experiment, [stage(metric, sums, HALF)])
+            verdict = judge(experiment, [stage(metric, sums, weights)])
             state = verdict.safety[0].state
             if state != "unknown":
                 (harmed if state == "harmed" else fine).append(look * 100)
                 break
-    return {"decided": len(harmed), **mean(harmed), "found without harm": len(fine), **mean(fine, "mean units to that")}
+    return {"decided": len(harmed), **mean(harmed), "no harm shown": len(fine), **mean(fine, "mean units to that")}
 
 
 def assignment(chosen: argparse.Namespace) -> dict[str, object]:
-    """A million users over a layout of 10, 30 and 60%, and how many move when it becomes 20, 30 and 50."""
+    """200,000 users over a layout of 10, 30 and 60%, and how many move when it becomes 20, 30 and 50."""
     first = split(f"salt {chosen.seed}", {A: 0.1, B: 0.3, "C": 0.6})
     second = resplit(first, {A: 0.2, B: 0.3, "C": 0.5})
     users = 200_000
@@ -311,6 +315,10 @@ CASES: tuple[Case, ...] = (
     ("A/A binary .5, a look at every unit", lambda n, c: decided(n, RESOLVED, binary((0.5, 0.5), HALF), c, step=2)),
     ("A/A mean, lognormal sigma 1", lambda n, c: decided(n, COST, skewed(1.0, HALF), c)),
     ("A/A mean, lognormal sigma 1, 90 to 10", lambda n, c: decided(n, COST, skewed(1.0, TENTH), c, TENTH)),
+    (
+        "A/A mean, lognormal sigma 1.5, 90 to 10",
+        lambda n, c: decided(n, COST, skewed(1.5, TENTH), c, TENTH),
+    ),
     ("A/A mean, lognormal sigma 1.5", lambda n, c: decided(n, COST, skewed(1.5, HALF), c)),
     ("A/A ratio, cost per task", lambda n, c: decided(n, PER_TASK, ratios, c)),
     ("A/A clustered by user", lambda n, c: decided(n, RESOLVED, clustered, c)),
@@ -326,7 +334,12 @@ CASES: tuple[Case, ...] = (
     ("split 52/48 for 50/50", lambda n, c: srm(n, 0.52, c)),
     ("safety: cost as before", lambda n, c: safety(n, COST, skewed(1.0, HALF), c)),
     ("safety: cost up by the 10% allowed", lambda n, c: safety(n, COST, skewed(1.0, HALF, 1.1), c)),
+    (
+        "safety: cost up by the 10% allowed, 90 to 10",
+        lambda n, c: safety(n, COST, skewed(1.0, TENTH, 1.1), c, TENTH),
+    ),
     ("safety: cost up by 30%", lambda n, c: safety(n, COST, skewed(1.0, HALF, 1.3), c)),
+    ("safety: cost three times as high", lambda n, c: safety(n, COST, skewed(1.0, HALF, 3.0), c)),
     ("safety: errors .01, .015 allowed", lambda n, c: safety(n, ERRORS, binary((0.01, 0.015), HALF), c)),
     ("safety: errors .01 to .03", lambda n, c: safety(n, ERRORS, binary((0.01, 0.03), HALF), c)),
     ("assignment of 200,000 users", lambda _, c: assignment(c)),

@@ -18,6 +18,7 @@ from tests.evaluation.experiments_support import one_stage
 variances = st.floats(1e-8, 1e4)
 taus = st.floats(1e-3, 10.0)
 alphas = st.floats(1e-4, 0.2)
+counts = st.integers(0, 80).flatmap(lambda units: st.builds(Count, st.just(units), st.integers(0, units)))
 values = st.lists(st.floats(-100, 100), min_size=3, max_size=30).filter(lambda found: statistics.variance(found) > 1e-6)
 
 
@@ -29,15 +30,11 @@ def test_the_interval_holds_what_the_evidence_does_not_exclude(
     bar = -math.log(alpha)
     for edge in (value - reach, value + reach):
         assert sequences.log_e(Estimate(value, variance), edge, tau) == pytest.approx(bar, abs=1e-4)
-    one_sided = sequences.margin_above(variance, tau, alpha)
-    assert one_sided <= reach
-    assert sequences.log_e_above(Estimate(value, variance), value - one_sided, tau) == pytest.approx(bar, abs=1e-4)
 
 
 @given(taus, alphas, variances)
 def test_more_information_makes_a_narrower_interval(tau: float, alpha: float, variance: float) -> None:
     assert sequences.margin(variance / 2, tau, alpha) < sequences.margin(variance, tau, alpha)
-    assert sequences.margin_above(variance / 2, tau, alpha) < sequences.margin_above(variance, tau, alpha)
 
 
 @given(alphas, taus)
@@ -48,21 +45,40 @@ def test_the_information_that_is_needed_is_enough(alpha: float, tau: float) -> N
 @pytest.mark.parametrize("spread", [0.01, 0.3, 1.0, 4.0])
 def test_without_a_difference_the_e_values_average_to_one(spread: float) -> None:
     """Integrated over the estimate's own distribution: neither is ever evidence for nothing."""
-    step = 0.001
-    two_sided = upper = 0.0
-    for number in range(-20_000, 20_001):
+    step, tau = 0.01, math.sqrt(spread)
+    two_sided = upper = wide = 0.0
+    for number in range(-40_000, 40_001):
         z = number * step
-        density = math.exp(-z * z / 2) / math.sqrt(2 * math.pi) * step
-        two_sided += density * math.exp(sequences.log_e(Estimate(z, 1.0), 0.0, math.sqrt(spread)))
-        upper += density * math.exp(sequences.log_e_above(Estimate(z, 1.0), 0.0, math.sqrt(spread)))
+        log_density = -z * z / 2 + math.log(step / math.sqrt(2 * math.pi))
+        two_sided += math.exp(sequences.log_e(Estimate(z, 1.0), 0.0, tau) + log_density)
+        upper += math.exp(sequences.log_e_above(Estimate(z, 1.0), 0.0, tau) + log_density)
+        wide += math.exp(sequences.log_e_far_above(Estimate(z, 1.0), 0.0, tau) + log_density)
     assert two_sided == pytest.approx(1.0, abs=1e-3)
     assert upper == pytest.approx(1.0, abs=1e-3)
+    assert wide == pytest.approx(1.0, abs=1e-3)
 
 
 @given(st.floats(-60, 60), st.floats(1e-6, 1e6))
 def test_one_sided_evidence_grows_with_the_estimate(z: float, spread: float) -> None:
     tau = math.sqrt(spread)
-    assert sequences.log_e_above(Estimate(z, 1.0), 0.0, tau) <= sequences.log_e_above(Estimate(z + 0.1, 1.0), 0.0, tau)
+    for log_e in (sequences.log_e_above, sequences.log_e_far_above):
+        assert log_e(Estimate(z, 1.0), 0.0, tau) <= log_e(Estimate(z + 0.1, 1.0), 0.0, tau)
+
+
+def test_harm_far_beyond_the_bound_is_found_from_little() -> None:
+    """Twenty times tau away at four standard deviations: a mixture of the width tau alone would not see it."""
+    estimate = Estimate(20.0, 25.0)
+    assert sequences.log_e_far_above(estimate, 0.0, 1.0) > -math.log(0.05)
+    assert sequences.log_e_above(estimate, 0.0, 1.0) < 1.0
+    assert sequences.log_e(estimate, 0.0, 1.0) < 0.5
+
+
+@given(counts, counts, st.floats(-1, 1), st.floats(0, 1))
+def test_exact_evidence_grows_with_the_distance(control: Count, arm: Count, null: float, part: float) -> None:
+    seen = (arm.ones / arm.units if arm.units else 0.5) - (control.ones / control.units if control.units else 0.5)
+    nearer = exact.log_e(control, arm, seen + part * (null - seen))
+    assert nearer <= exact.log_e(control, arm, null) + 1e-9
+    assert exact.log_e_above(control, arm, null) <= exact.log_e_above(control, arm, min(null, 0.0)) + 1e-9
 
 
 @given(values)
@@ -146,10 +162,7 @@ def test_the_exact_e_value_averages_to_one_at_most(rates: tuple[float, float]) -
     assert total <= 1 + 1e-9
 
 
-counts = st.integers(0, 80).flatmap(lambda units: st.builds(Count, st.just(units), st.integers(0, units)))
-
-
-@given(counts, counts, st.floats(-1, 1))
+@given(counts, counts, st.floats(-0.999, 0.999) | st.sampled_from([-1.0, 0.0, 1.0]))
 def test_the_likeliest_pair_of_rates_is_found(control: Count, arm: Count, difference: float) -> None:
     found = exact.log_e(control, arm, difference)
     low, high = max(0.0, -difference), min(1.0, 1 - difference)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import permutations
+from pathlib import Path
 from random import Random
 
 import msgspec
@@ -23,6 +24,7 @@ from headgate.evaluation.experiments import (
     judge,
     mismatch,
 )
+from headgate.evaluation.experiments.sequences import Estimate, log_e_far_above
 from headgate.evaluation.experiments.srm import log_mismatch
 from tests.evaluation.experiments_support import one_stage, ones, spread
 
@@ -88,7 +90,7 @@ def test_too_little_of_anything_but_counts_tells_nothing() -> None:
     verdict = judge(cheap, [stage])
     assert verdict.state == "running"
     assert verdict.standings[0].effect.low is None
-    assert "40 more units are needed" in told(cheap, stage)
+    assert "440 more users are needed in each of both" in told(cheap, stage)
     users = {arm: UnitSums.of([(2.0, 3.0)] * 50 + [(1.0, 2.0)] * 9) for arm in "AB"}
     assert judge(TWO, [one_stage(resolved=users)]).standings[0].effect.method == "none"
 
@@ -285,6 +287,31 @@ def test_no_error_seen_is_no_proof_of_none() -> None:
     assert judge(GUARDED, [many]).safety[1].state == "ok"
 
 
+def test_harm_in_money_is_found_early_and_its_absence_is_not() -> None:
+    def seen(units: dict[str, int], cost: float) -> str:
+        sums = {"A": spread(units["A"], 1.0, 0.5), "B": spread(units["B"], cost, 0.5)}
+        weights = {arm: float(count) for arm, count in units.items()}
+        return judge(GUARDED, [one_stage(weights, cost=sums)]).safety[0].state
+
+    assert seen({"A": 450, "B": 150}, 3.0) == "harmed"
+    assert seen({"A": 450, "B": 150}, 0.3) == "unknown"
+    assert seen({"A": 600, "B": 600}, 0.3) == "ok"
+    assert seen({"A": 150, "B": 450}, 3.0) == "unknown"  # the small arm is the control, and may be what lacks its tail
+    assert seen({"A": 450, "B": 90}, 3.0) == "unknown"
+    early = told(GUARDED, one_stage(cost={"A": spread(150, 1.0, 0.5), "B": spread(150, 3.0, 0.5)}))
+    assert "harm beyond what is allowed (10%, here 0.1 is allowed): 3 against 1, too little for an interval" in early
+
+
+def test_a_bound_that_is_a_part_of_the_control_is_known_no_better_than_the_control() -> None:
+    """Harm is m1 - 1.5 m0 > 0: the variance is v1 + 2.25 v0, not v1 + v0."""
+    half = msgspec.structs.replace(COST, min_effect=0.5)
+    experiment = Experiment("x", ("A", "B"), RESOLVED, safety=(half,))
+    stage = one_stage(cost={"A": spread(1000, 1.0, 0.5), "B": spread(1000, 1.6, 0.5)})
+    (found,) = judge(experiment, [stage]).safety
+    estimate = Estimate(0.1, 0.25 / 999 * (1 + 2.25))
+    assert found.e_harmed == pytest.approx(math.exp(log_e_far_above(estimate, 0.0, 0.5)))
+
+
 def test_harm_counts_even_where_the_split_is_wrong() -> None:
     units = {"A": ones(6000, 5400), "B": ones(4000, 3600)}
     stage = one_stage(resolved=units, errors={"A": ones(6000, 60), "B": ones(4000, 900)})
@@ -329,7 +356,7 @@ def test_other_metrics_are_told_and_decide_nothing() -> None:
     verdict = judge(experiment, [stage])
     assert verdict.state == "running"
     assert verdict.others[0].estimate == pytest.approx(4.0)
-    assert "cost (told, not decided by): 5 against 1, a difference of +4;" in told(experiment, stage)
+    assert "B, cost (told, decides nothing): 5 against 1, a difference of +4;" in told(experiment, stage)
 
 
 def test_the_words_of_an_open_experiment() -> None:
@@ -337,7 +364,13 @@ def test_the_words_of_an_open_experiment() -> None:
     assert words.splitlines()[0] == "Not decided yet: whether B is better than A in resolved."
     assert "92.5% against 90.0%, a difference of +2.5 points; 95% sure, at every look" in words
     assert "20 is asked" in words
-    assert "would narrow the interval to 2.0 points on either side, the smallest difference that matters" in words
+    assert "would narrow its interval to 2.0 points on either side, the smallest difference that matters" in words
+
+
+def test_the_example_of_the_docs_says_what_is_written_there(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "experiments-statistics.md").read_text()
+    exec(page.split("```python")[1].split("```")[0], {})
+    assert capsys.readouterr().out == page.split("```text\n")[1].split("```")[0]
 
 
 @given(st.integers(0, 300), st.integers(0, 300), st.integers(0, 300), st.integers(0, 2**32))
@@ -379,6 +412,7 @@ def test_any_data_has_a_verdict_and_words(first: int, second: int, third: int, s
         ({"primary": Metric("m", "mean", "tokens", 1, better="more")}, "better: higher"),
         ({"primary": Metric("m", "binary", "latency_s", 0.01)}, "neither yes nor no"),
         ({"primary": Metric("m", "mean", "latency_s", 0.01, threshold=2.0)}, "only a binary metric"),
+        ({"primary": Metric("m", "binary", "error", 0.1, relative=True)}, "in points"),
         ({"primary": Metric("m", "ratio", "cost_usd", 0.01)}, "`over` belongs to a ratio"),
         ({"primary": Metric("m", "mean", "cost_usd", 0.01, over="tokens")}, "`over` belongs to a ratio"),
     ],

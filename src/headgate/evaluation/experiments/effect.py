@@ -14,8 +14,11 @@ from headgate.evaluation.experiments.metrics import Metric, Stage, UnitSums
 from headgate.evaluation.experiments.sequences import Estimate
 
 UNITS_MIN = 100  # an arm's units, below which nothing is near enough to normal
+UNITS_MIN_HEAVY = (
+    500  # the same for money, time and tokens: a small arm that lacks its tail looks cheap, and sure of it
+)
 EVENTS_MIN = 10  # the same for yes and for no: 0 of 500 and 0 of 500 have no variance, and are not surely equal
-EXACT_SHARE = 0.1  # of alpha, spent on the exact method while counts are small; the rest on what follows it
+EXACT_SHARE = 0.05  # of alpha, spent on the exact method while counts are small; the rest on what follows it
 
 EXACT, ASYMPTOTIC, NONE = "exact", "asymptotic", "none"
 
@@ -71,21 +74,29 @@ def sums_of(experiment: Experiment, metric: Metric, arm: str, stage: Stage) -> U
     return kept.get(metric.name) or UnitSums()
 
 
-def look(experiment: Experiment, metric: Metric, arm: str, stages: Sequence[Stage]) -> Seen:
-    """Gathers the sums, and says which method they allow."""
+def units_min(metric: Metric) -> int:
+    """Units that each arm needs before its sums are near enough to normal."""
+    return UNITS_MIN_HEAVY if metric.heavy else UNITS_MIN
+
+
+def look(
+    experiment: Experiment, metric: Metric, arm: str, stages: Sequence[Stage], least_units: int | None = None
+) -> Seen:
+    """Gathers the sums, and says which method they allow. `least_units` None: as many as `units_min` asks for."""
     pairs = tuple(
         (sums_of(experiment, metric, experiment.control, stage), sums_of(experiment, metric, arm, stage))
         for stage in stages
     )
     control, treated = _all(pair[0] for pair in pairs), _all(pair[1] for pair in pairs)
     base = sequences.ratio(control)
+    enough = units_min(metric) if least_units is None else least_units
     least: float | None = metric.min_effect
     if metric.relative:
         least = metric.min_effect * abs(base.value) if base is not None and base.value else None
     seen = Seen(pairs, control, treated, NONE, least)
     if least is None or not control.units or not treated.units:
         return seen
-    if _normal(metric, control) and _normal(metric, treated):
+    if _normal(metric, control, enough) and _normal(metric, treated, enough):
         estimate = sequences.difference(pairs)
         if estimate is not None:
             return msgspec.structs.replace(seen, method=ASYMPTOTIC, estimate=estimate)
@@ -153,9 +164,9 @@ def _all(parts: Iterable[UnitSums]) -> UnitSums:
     return total
 
 
-def _normal(metric: Metric, sums: UnitSums) -> bool:
+def _normal(metric: Metric, sums: UnitSums, enough: int) -> bool:
     """Whether there is enough for sums to be near a normal distribution."""
-    if sums.units < UNITS_MIN:
+    if sums.units < enough:
         return False
     return metric.kind != "binary" or EVENTS_MIN <= sums.y <= sums.x - EVENTS_MIN
 

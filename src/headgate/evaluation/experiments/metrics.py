@@ -19,7 +19,7 @@ METRICS_MAX = 20
 
 class Metric(msgspec.Struct, frozen=True):
     """One thing to compare arms by. `min_effect` is the smallest difference that matters, for a safety metric the harm
-    that is still allowed: absolute, or as a part of the control's own value where `relative`.
+    that is still allowed: absolute, or as a part of the control's own value where `relative` (not of a binary metric).
 
     `source` is `score:NAME` or one of NUMBERS and FLAGS. A `binary` metric of a number says whether it is above
     `threshold` (a 95th percentile is watched as the share of calls above it). A `ratio` is the sum of `source` over
@@ -40,6 +40,11 @@ class Metric(msgspec.Struct, frozen=True):
         """1 where higher is better, else -1."""
         return 1.0 if self.better == "higher" else -1.0
 
+    @property
+    def heavy(self) -> bool:
+        """Whether single values may be many times the mean: money, time and tokens, unless cut at a threshold."""
+        return self.kind != "binary" and (self.source in NUMBERS or self.over in NUMBERS)
+
     def reading(self, value: float | None) -> float | None:
         """What one call's value counts as. None where it is not known, or is no answer to a yes-or-no question."""
         if value is None or not math.isfinite(value):
@@ -59,6 +64,8 @@ def check_metric(metric: Metric, where: str) -> None:
         raise ConfigError(where, f"better: `{metric.better}`", "better: higher, or better: lower")
     if not 0 < metric.min_effect < math.inf:
         raise ConfigError(where, "min_effect is not above 0", "the smallest difference that matters, such as 0.02")
+    if metric.relative and metric.kind == "binary":
+        raise ConfigError(where, "a binary metric is relative", "its min_effect in points: 0.02 for 2 of 100")
     if metric.threshold is not None and metric.kind != "binary":
         raise ConfigError(where, "only a binary metric has a threshold", "kind: binary, or no threshold")
     if metric.kind == "binary" and metric.source in NUMBERS and metric.threshold is None:

@@ -21,6 +21,7 @@ STAGE_UNITS_MIN = (
 )
 _ALIKE = 1e-12  # part of the sum of squares below which what is left of it is rounding
 _STEPS = 60
+_WIDTHS = {1.0: 0.5, 4.0: 0.25, 16.0: 0.25}  # times tau, and the weight of each in the mean
 
 
 class Estimate(msgspec.Struct, frozen=True, gc=False):
@@ -43,8 +44,8 @@ def ratio(sums: UnitSums) -> Estimate | None:
     return Estimate(value, residual * n / (n - 1) / (sums.x * sums.x))
 
 
-def difference(stages: Sequence[tuple[UnitSums, UnitSums]]) -> Estimate | None:
-    """The second's ratio less the first's, compared within each stage and then put together by size.
+def difference(stages: Sequence[tuple[UnitSums, UnitSums]], times: float = 1.0) -> Estimate | None:
+    """The second's ratio less `times` the first's, compared within each stage and then put together by size.
 
     Stages weigh n0 n1 / (n0 + n1). Sums over stages of unequal weights would mix up the arm with the day: whatever
     changed meanwhile would count for the arm that had more of it. None where there is nothing to compare.
@@ -57,8 +58,8 @@ def difference(stages: Sequence[tuple[UnitSums, UnitSums]]) -> Estimate | None:
         if left is None or right is None:
             continue
         weight = control.units * arm.units / (control.units + arm.units)
-        value += weight * (right.value - left.value)
-        variance += weight * weight * (left.variance + right.variance)
+        value += weight * (right.value - times * left.value)
+        variance += weight * weight * (times * times * left.variance + right.variance)
         total += weight
     if total == 0 or variance <= 0:
         return None
@@ -74,8 +75,15 @@ def log_e(estimate: Estimate, null: float, tau: float) -> float:
 
 def log_e_above(estimate: Estimate, null: float, tau: float) -> float:
     """Logarithm of the e-value against a true value of `null` or less: the same mixture over its upper half."""
-    spread = tau * tau / estimate.variance
-    return _log_half((estimate.value - null) / math.sqrt(estimate.variance), spread)
+    return _log_half((estimate.value - null) / math.sqrt(estimate.variance), tau * tau / estimate.variance)
+
+
+def log_e_far_above(estimate: Estimate, null: float, tau: float) -> float:
+    """The same over several widths, from `tau` up: what is far above is found soon, what is a little above somewhat
+    later than by the one width. Their mean is an e-value, too."""
+    parts = [math.log(weight) + log_e_above(estimate, null, times * tau) for times, weight in _WIDTHS.items()]
+    most = max(parts)
+    return most + math.log(sum(math.exp(part - most) for part in parts))
 
 
 def told_e(log_e: float) -> float:
@@ -87,16 +95,6 @@ def margin(variance: float, tau: float, alpha: float) -> float:
     """Half the width of the interval: what is less than 1 / alpha against is in it."""
     spread = tau * tau / variance
     return math.sqrt(variance * (1 + spread) / spread * (math.log1p(spread) - 2 * math.log(alpha)))
-
-
-def margin_above(variance: float, tau: float, alpha: float) -> float:
-    """How far the one-sided bound lies from the estimate."""
-    spread = tau * tau / variance
-    low, high = 0.0, margin(1.0, math.sqrt(spread), alpha)
-    for _ in range(_STEPS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _log_half(middle, spread) < -math.log(alpha) else (low, middle)
-    return high * math.sqrt(variance)
 
 
 @lru_cache(maxsize=256)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from headgate.evaluation.experiments.declared import LEAVE_OUT, Experiment
-from headgate.evaluation.experiments.effect import EXACT, NONE, UNITS_MIN, Effect
+from headgate.evaluation.experiments.effect import EXACT, NONE, Effect, units_min
 from headgate.evaluation.experiments.metrics import Metric
 from headgate.evaluation.experiments.safety import HARMED as ARM_HARMED
 from headgate.evaluation.experiments.safety import OK, Safety
@@ -31,10 +31,13 @@ def in_words(experiment: Experiment, verdict: Verdict) -> list[str]:
         return told
     told += [_standing(experiment.primary, one) for one in verdict.standings]
     if verdict.state not in (WINNER, NO_DIFFERENCE, WITHHELD):
-        told += [more for one in verdict.standings if (more := _more(experiment.primary, one))]
+        told += [more for one in verdict.standings if (more := _more(experiment, one))]
     told += [_safety(experiment, one) for one in verdict.safety]
     metrics = {metric.name: metric for metric in experiment.others}
-    told += [f"{one.metric} (told, not decided by): {_figures(metrics[one.metric], one)}." for one in verdict.others]
+    told += [
+        f"{one.arm}, {one.metric} (told, decides nothing): {_figures(metrics[one.metric], one)}."
+        for one in verdict.others
+    ]
     if len(experiment.treatments) > 1:
         told.append(
             f"{len(experiment.treatments)} comparisons share alpha {experiment.alpha:g}: {verdict.alpha_each:.3g} each."
@@ -105,35 +108,34 @@ def _standing(metric: Metric, one: Standing) -> str:
 
 def _figures(metric: Metric, effect: Effect) -> str:
     show, differ = _formats(metric)
-    if effect.estimate is None or effect.low is None or effect.high is None:
-        return (
-            f"too little to tell ({effect.units_control:,} and {effect.units:,} units, {UNITS_MIN} each are asked for)"
-        )
     figures = ""
     if effect.value is not None and effect.control is not None:
         figures = f"{show(effect.value)} against {show(effect.control)}, "
+    if effect.estimate is None or effect.low is None or effect.high is None:
+        units = f"{effect.units_control:,} and {effect.units:,} units, {units_min(metric):,} each are asked for"
+        return f"{figures}too little for an interval ({units})"
     return (
         f"{figures}a difference of {differ(effect.estimate)}; {_sure(effect.alpha)} sure, at every look, "
         f"that it lies between {differ(effect.low)} and {differ(effect.high)}"
     )
 
 
-def _more(metric: Metric, one: Standing) -> str | None:
-    effect = one.effect
+def _more(experiment: Experiment, one: Standing) -> str | None:
+    metric, effect, units = experiment.primary, one.effect, f"{experiment.unit}s"
     if one.state != OPEN or effect.min_effect is None:
         return None
     if effect.units_more is None:
-        short = max(UNITS_MIN - effect.units, UNITS_MIN - effect.units_control, 0)
-        return f"{one.arm}: {short:,} more units are needed before anything can be told." if short else None
-    least = _formats(metric)[1](effect.min_effect).lstrip("+")
+        short = max(units_min(metric) - min(effect.units, effect.units_control), 0)
+        return f"{short:,} more {units} are needed in each of both before anything can be told." if short else None
+    least = _least(metric, effect)
     if not effect.units_more:
         return (
-            f"{one.arm}: the interval is as narrow as the smallest difference that matters ({least}) asks for; "
+            f"The interval of {one.arm} is as narrow as the smallest difference that matters ({least}) asks for; "
             "a true difference near it takes longest."
         )
     return (
-        f"{one.arm}: about {_rounded(effect.units_more):,} more units in it, at the present spread and split, would "
-        f"narrow the interval to {least} on either side, the smallest difference that matters."
+        f"About {_rounded(effect.units_more):,} more {units} in {one.arm}, at the present spread and split, would "
+        f"narrow its interval to {least} on either side, the smallest difference that matters."
     )
 
 
@@ -141,7 +143,7 @@ def _safety(experiment: Experiment, one: Safety) -> str:
     metric = next(metric for metric in experiment.safety if metric.name == one.metric)
     effect = one.effect
     figures = _figures(metric, effect)
-    allowed = "" if effect.min_effect is None else f" ({_formats(metric)[1](effect.min_effect).lstrip('+')} is allowed)"
+    allowed = "" if effect.min_effect is None else f" ({_least(metric, effect)} is allowed)"
     if one.state == ARM_HARMED:
         return f"{one.arm}, {one.metric}: harm beyond what is allowed{allowed}: {figures}."
     if one.state == OK:
@@ -152,8 +154,20 @@ def _safety(experiment: Experiment, one: Safety) -> str:
 def _formats(metric: Metric) -> tuple[Callable[[float], str], Callable[[float], str]]:
     """How a figure and a difference of the metric are written."""
     if metric.kind == "binary":
-        return (lambda value: f"{100 * value:.1f}%"), (lambda value: f"{100 * value:+.1f} points")
-    return (lambda value: f"{value:.4g}"), (lambda value: f"{value:+.3g}")
+        return (lambda value: f"{100 * value:.1f}%"), (lambda value: f"{_signed(100 * value, '.1f')} points")
+    return (lambda value: f"{value:.4g}"), (lambda value: _signed(value, ".3g"))
+
+
+def _signed(value: float, form: str) -> str:
+    """`+0.2`, `-0.2`, and `0.0` without a sign."""
+    told = format(value, form)
+    return told.lstrip("-") if float(told) == 0 else told if value < 0 else f"+{told}"
+
+
+def _least(metric: Metric, effect: Effect) -> str:
+    """The smallest difference that matters."""
+    told = _formats(metric)[1](effect.min_effect or 0.0).lstrip("+")
+    return f"{100 * metric.min_effect:.4g}%, here {told}" if metric.relative else told
 
 
 def _sure(alpha: float) -> str:
@@ -161,7 +175,7 @@ def _sure(alpha: float) -> str:
 
 
 def _times(e_value: float) -> str:
-    return f"{e_value:.2g}" if e_value < 10 else f"{e_value:,.0f}" if e_value < 1e6 else "over 1,000,000"
+    return f"{e_value:.2g}" if e_value < 10 else f"{e_value:,.0f}" if e_value < 1e6 else "above 1,000,000"
 
 
 def _rounded(units: int) -> int:
