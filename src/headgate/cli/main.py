@@ -16,7 +16,7 @@ from headgate.core.errors import ConfigError
 
 COMMANDS = (
     "init", "up", "reload", "check", "keys", "limits", "calls", "explain", "score", "providers", "route", "cache",
-    "events", "catalogue", "simulate", "drill", "demo", "whoami",
+    "events", "catalogue", "scan", "simulate", "drill", "demo", "whoami",
 )  # fmt: skip
 
 
