@@ -11,7 +11,7 @@ import pytest
 
 from headgate.app.config import load_config
 from headgate.app.generation import Generation, Outcome, last_outcome, tell_outcome
-from headgate.app.operations import Reloaded, handlers, worker_gauges
+from headgate.app.operations import Reloaded, Reloader, handlers, worker_gauges
 from headgate.app.roster import DRAINING, ROSTER_FILE, SERVING, WORKERS_MAX, Load, Seat, make_roster, read_roster
 from headgate.app.up import check
 from headgate.core.errors import ConfigError
@@ -140,7 +140,8 @@ def test_a_reload_does_not_wait_for_workers_that_drain(tmp_path: Path) -> None:
 
     before = signal.signal(signal.SIGHUP, told)
     try:
-        reload = next(one for one in handlers(tmp_path, os.getpid(), clock) if one.path == "/api/reload")
+        reloader = Reloader(tmp_path, os.getpid(), clock)
+        reload = next(one for one in handlers(tmp_path, reloader.reload) if one.path == "/api/reload")
         answer = reload.handle(Ask(actor("operator")))
     finally:
         signal.signal(signal.SIGHUP, before)

@@ -169,7 +169,9 @@ def test_keys_of_before_keep_what_they_were_promised(store: ControlStore, tmp_pa
     store.close()
     connection = sqlite3.connect(tmp_path / CONTROL_FILE)
     connection.executescript(
-        "DROP TABLE scope_limits; ALTER TABLE api_keys DROP COLUMN team; ALTER TABLE api_keys DROP COLUMN unpriced;"
+        "DROP TABLE artifacts; DROP TABLE apps; DROP TABLE releases; DROP TABLE channels; DROP TABLE decisions;"
+        "DROP TABLE registry_log; DROP TABLE scope_limits; ALTER TABLE api_keys DROP COLUMN team;"
+        "ALTER TABLE api_keys DROP COLUMN unpriced;"
         "ALTER TABLE api_keys DROP COLUMN criticality; ALTER TABLE api_keys DROP COLUMN roles;"
         "UPDATE alembic_version SET version_num = '0001';"
     )

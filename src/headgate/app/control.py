@@ -17,7 +17,7 @@ import uvicorn
 from starlette.concurrency import run_in_threadpool
 
 import headgate
-from headgate import admission, telemetry
+from headgate import admission, registry, telemetry
 from headgate.admission import KeyDesk, LimitDesk, SharedLedger, load_pepper
 from headgate.app import lifecycle, operations
 from headgate.app.answering import Answering
@@ -27,6 +27,7 @@ from headgate.app.folder import write_whole
 from headgate.app.generation import Generation
 from headgate.app.hearing import Hearing
 from headgate.app.lifecycle import LifecycleMonitor
+from headgate.app.registry import RegistryHost
 from headgate.app.supervisor import url_of
 from headgate.app.webhook import Webhook
 from headgate.app.worker import GC_THRESHOLD, JOURNAL_FOLDER, stop_event
@@ -90,6 +91,9 @@ class Control:
         self.hearing = Hearing(self.events, listeners, entropy.bytes(6).hex())
         self.lifecycle = LifecycleMonitor(generation.reread, self.calls, state, EventLog(self.hearing, clock), clock)
         self.answering = Answering(state, EventLog(self.hearing, clock), clock)
+        self.host = RegistryHost(
+            self.keys.registry(), generation.reread, operations.Reloader(state, os.getppid(), clock).reload, clock
+        )
         self.keeper = Keeper(
             str(state / JOURNAL_FOLDER),
             self.calls,
@@ -105,7 +109,8 @@ class Control:
             *admission.whoami_handlers(),
             *admission.handlers(self.desk),
             *admission.limit_handlers(self.limits),
-            *operations.handlers(self._state, os.getppid(), clock),
+            *operations.handlers(self._state, self.host.reload),
+            *registry.handlers(self.host.registry, clock.now_ns),
             *lifecycle.handlers(self.lifecycle),
             *telemetry.event_handlers(self.events, clock),
             *telemetry.score_handlers(self.scoring, self.scores, clock),
@@ -143,7 +148,8 @@ class Control:
             log.warning("the models in use could not be looked at: %s", error)
 
     def follow(self, reread: Callable[[], Config]) -> None:
-        """Take over what concerns control of a configuration that was read again."""
+        """Take over what concerns control of a configuration that was read again, and the workspace folder."""
+        self.host.follow()
         try:
             self._retention = Retention(reread().source.retention_days)
         except ConfigError as error:  # the supervisor, which read it first, told what is wrong
@@ -178,12 +184,16 @@ async def _serve(generation: Generation, sock: socket.socket, lifeline: Lifeline
     gc.collect()
     gc.set_threshold(*GC_THRESHOLD)
     gc.freeze()  # as in a worker: the keeper's batches would have everything that was loaded looked at again and again
-    on_hangup(lambda: control.follow(generation.reread))
+    loop = asyncio.get_running_loop()
+    on_hangup(lambda: loop.run_in_executor(None, control.follow, generation.reread))
+    behind = control.host.begin()
     serving = asyncio.create_task(server.serve(sockets=[sock]))
     keeping = asyncio.create_task(control.keep(stopped))
     hooking = None if control.webhook is None else asyncio.create_task(control.webhook.run())
     _tell(config.state, Told(url_of(sock), token, os.getpid()))
     lifeline.report(Report(True, secret))
+    if behind:  # only now: the supervisor reads signals once everybody has reported
+        loop.run_in_executor(None, control.host.put_in_force)
     await asyncio.wait((serving, keeping, asyncio.create_task(stopped.wait())), return_when=asyncio.FIRST_COMPLETED)
     stopped.set()
     server.should_exit = True

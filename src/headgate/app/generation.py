@@ -13,23 +13,15 @@ import msgspec
 
 from headgate.app.config import Config
 from headgate.app.folder import write_whole
-from headgate.app.snapshot import compile_snapshot
+from headgate.app.published import compile_served
 from headgate.core.errors import ConfigError
+from headgate.core.faults import Fault, told
 from headgate.core.ports import Clock
 from headgate.core.snapshot import Snapshot
 
 OUTCOME_FILE = "reload.json"
-FAULTS_MAX = 50
 # what a running gateway cannot change: sockets, folders, trust and bounds are set up once
 _FIXED = ("listen", "management", "management_hosts", "state", "exposed", "ca_file", "max_in_flight", "events")
-
-
-class Fault(msgspec.Struct, frozen=True):
-    """A mistake in a configuration: where, what is wrong, what would be right."""
-
-    where: str
-    wrong: str
-    right: str
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -61,15 +53,14 @@ class Generation:
         restart: list[str] = []
         try:
             config = self.reread()
-            compiled = compile_snapshot(config, self._clock)
+            compiled = compile_served(config, self._clock)
             faults = compiled.faults
             if compiled.snapshot is not None:
                 restart = changed(self.config, config)
                 self.config, self.snapshot = kept(self.config, config), compiled.snapshot
         except ConfigError as error:
             faults = [error]
-        told = [Fault(fault.where, fault.wrong, fault.right) for fault in faults[:FAULTS_MAX]]
-        return Outcome(self._serial, self._clock.now_ns(), self.snapshot.digest, told, restart)
+        return Outcome(self._serial, self._clock.now_ns(), self.snapshot.digest, told(faults), restart)
 
 
 def changed(before: Config, after: Config) -> list[str]:

@@ -10,7 +10,8 @@ import msgspec
 
 from headgate.app.config import Config
 from headgate.app.folder import refuse_newer, write_whole
-from headgate.app.snapshot import Compiled, compile_snapshot, day_of
+from headgate.app.published import compile_served
+from headgate.app.snapshot import Compiled, day_of
 from headgate.core.errors import ConfigError, StoreUnavailable
 from headgate.core.events import CRITICAL, INFO, WARNING, Event, Figure
 from headgate.core.handlers import Ask, Handler
@@ -81,7 +82,7 @@ class LifecycleMonitor:
 
     def lines(self) -> ModelLines:
         """Every model in use. Raises ConfigError where the configuration cannot be read, StoreUnavailable."""
-        compiled = compile_snapshot(self._reread(), self._clock)
+        compiled = compile_served(self._reread(), self._clock)
         now_ns = self._clock.now_ns()
         today = day_of(now_ns)
         routed = routed_targets(compiled)

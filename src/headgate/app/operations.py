@@ -10,9 +10,10 @@ from pathlib import Path
 
 import msgspec
 
-from headgate.app.generation import Fault, last_outcome
+from headgate.app.generation import last_outcome
 from headgate.app.roster import DRAINING, SERVING, WorkerLine, read_roster
 from headgate.core.errors import StoreUnavailable
+from headgate.core.faults import Fault
 from headgate.core.handlers import Ask, Handler
 from headgate.core.ports import Clock
 from headgate.core.roles import allow
@@ -32,7 +33,8 @@ class Workers(msgspec.Struct):
 class Reloaded(msgspec.Struct):
     """What became of it. `faults`: what is wrong, and why the configuration before stays in force. `digest` is of what
     is in force; `seconds` how long it took until all `workers` were on it, `behind` the slots of those that are not;
-    workers that end count in neither. `restart` names fields that changed and hold after a restart only."""
+    workers that end count in neither. `restart` names fields that changed and hold after a restart only. `held` are
+    channels of the workspace folder that stay where they are, by what they miss."""
 
     digest: str
     faults: list[Fault]
@@ -40,18 +42,24 @@ class Reloaded(msgspec.Struct):
     workers: int
     behind: list[int]
     seconds: float
+    held: dict[str, list[str]] = {}
 
 
-def handlers(state: Path, supervisor: int, clock: Clock) -> list[Handler]:
-    """The operations; `supervisor` is the process that takes SIGHUP."""
+class Reloader:
+    """Has the supervisor read the configuration again, and waits until every worker is on it."""
 
-    def workers(_ask: Ask) -> Workers:
-        return Workers(read_roster(state))
+    def __init__(self, state: Path, supervisor: int, clock: Clock) -> None:
+        """`supervisor` is the process that takes SIGHUP."""
+        self._state = state
+        self._supervisor = supervisor
+        self._clock = clock
 
-    def reload(_ask: Ask) -> Reloaded:
+    def reload(self) -> Reloaded:
+        """Raises StoreUnavailable where the supervisor does not answer within RELOAD_S."""
+        clock, state = self._clock, self._state
         began_ns = clock.monotonic_ns()
         before = last_outcome(state)
-        os.kill(supervisor, signal.SIGHUP)
+        os.kill(self._supervisor, signal.SIGHUP)
         outcome = before
         while outcome is None or (before is not None and outcome.serial == before.serial):
             _pause(clock, began_ns, RELOAD_S, "the supervisor has not read the configuration")
@@ -66,9 +74,18 @@ def handlers(state: Path, supervisor: int, clock: Clock) -> list[Handler]:
                 return Reloaded(outcome.digest, outcome.faults, outcome.restart, len(lines), behind, took_s)
             select.select([], [], [], _LOOK_S)
 
+
+def handlers(state: Path, reload: Callable[[], Reloaded]) -> list[Handler]:
+    """The operations."""
+
+    def workers(_ask: Ask) -> Workers:
+        return Workers(read_roster(state))
+
     return [
         Handler("GET", "/api/workers", "Every process that serves calls", workers, Workers, allow("viewer")),
-        Handler("POST", "/api/reload", "Read the configuration again", reload, Reloaded, allow("operator")),
+        Handler(
+            "POST", "/api/reload", "Read the configuration again", lambda _ask: reload(), Reloaded, allow("operator")
+        ),
     ]
 
 

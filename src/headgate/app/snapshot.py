@@ -52,8 +52,16 @@ class Compiled(msgspec.Struct):
 
 
 def compile_snapshot(config: Config, clock: Clock) -> Compiled:
-    """The snapshot of a configuration. Raises ConfigError only where the workspace folder cannot be read at all."""
+    """The snapshot of a configuration and its workspace folder.
+
+    Raises ConfigError only where the folder cannot be read at all.
+    """
     workspace = Workspace() if config.workspace is None else load_workspace(config.workspace)
+    return compile_workspace(config, workspace, clock)
+
+
+def compile_workspace(config: Config, workspace: Workspace, clock: Clock) -> Compiled:
+    """The snapshot of a configuration and artifacts from wherever they come."""
     return _Compiler(config, workspace, day_of(clock.now_ns())).compile(clock)
 
 
@@ -92,7 +100,7 @@ class _Compiler:
             return Compiled(None, self._faults, self._workspace, targets, routes)
         source = self._config.source
         snapshot = Snapshot(
-            digest=self._digest(),
+            digest=self._digest(apps, default),
             loaded_ns=clock.now_ns(),
             apps=apps,
             direct=DirectModels(targets, TierTable.load(), continue_with=goes_on),
@@ -172,7 +180,20 @@ class _Compiler:
                 self._faults.append(error)
             return None
 
-    def _digest(self) -> str:
-        """Of all that was read, secrets left out: the names of their places are in, their values are not."""
+    def _digest(self, apps: Mapping[str, App], default: Policy) -> str:
+        """Of all that answers depend on, wherever it was read; secrets left out: the names of their places are in."""
         config = msgspec.json.encode(self._config.source, order="deterministic")
-        return hashlib.sha256(config + self._workspace.digest.encode()).hexdigest()
+        served = [_essence(app) for _, app in sorted(apps.items())]
+        rest = msgspec.json.encode([served, default.ref], order="deterministic")
+        return hashlib.sha256(config + rest).hexdigest()
+
+
+def _essence(app: App) -> list[object]:
+    """What an app comes to: its settings, and by channel the releases with the digests of what they pin."""
+    settings = [app.name, app.owners, app.default_channel, app.unregistered, app.bodies, app.stand_ins]
+    channels = {name: [release.number, release.pins] for name, release in app.channels.items()}
+    splits = {
+        name: [split.salt, split.unit, *((arm.share, arm.release.number, arm.release.pins) for arm in split.arms)]
+        for name, split in app.splits.items()
+    }
+    return [settings, channels, splits]

@@ -9,6 +9,7 @@ from importlib import import_module
 from headgate.app.children import Lifeline
 from headgate.app.config import Config
 from headgate.app.generation import Generation
+from headgate.app.published import compile_served
 from headgate.app.snapshot import Compiled, compile_snapshot
 from headgate.app.supervisor import Address, Supervisor
 from headgate.app.worker import run_worker
@@ -28,7 +29,7 @@ def up(config: Config, started: Callable[[Address], None], reread: Callable[[], 
     Raises ConfigError before anything listens.
     """
     clock = SystemClock()
-    generation = Generation(config, _sound(compile_snapshot(config, clock)), reread, clock)
+    generation = Generation(config, _sound(compile_served(config, clock)), reread, clock)
     supervisor = Supervisor(
         generation,
         lambda sock, lifeline, slot: run_worker(generation, sock, lifeline, slot),

@@ -16,8 +16,8 @@ from headgate.app.children import Lifeline, Report, on_hangup
 from headgate.app.config import Config
 from headgate.app.gate import wire_gate
 from headgate.app.generation import Generation
+from headgate.app.published import compile_served
 from headgate.app.roster import DRAINING, SERVING, Load, Seat
-from headgate.app.snapshot import compile_snapshot
 from headgate.core.errors import ConfigError
 from headgate.core.ids import CallIds
 from headgate.core.ports import Clock, Entropy, TimerHandle
@@ -213,7 +213,7 @@ class _Reloading:
 
     def _read(self) -> Snapshot | None:
         try:
-            return compile_snapshot(self._generation.reread(), self._clock).snapshot
+            return compile_served(self._generation.reread(), self._clock).snapshot
         except (ConfigError, OSError) as error:
             log.error("the configuration could not be read again: %s", error)
             return None

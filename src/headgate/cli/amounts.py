@@ -47,3 +47,11 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def release_number(text: str) -> int:
+    """A release by its number: `3`, `#3` or `support#3`."""
+    number = text.rpartition("#")[2]
+    if not (number.isascii() and number.isdigit()) or int(number) < 1:
+        raise argparse.ArgumentTypeError(f"`{text}` is no release: 3, or support#3")
+    return int(number)

@@ -15,8 +15,9 @@ from headgate.cli.tables import say
 from headgate.core.errors import ConfigError
 
 COMMANDS = (
-    "init", "up", "reload", "check", "keys", "limits", "calls", "explain", "score", "providers", "route", "cache",
-    "events", "catalogue", "scan", "simulate", "drill", "demo", "whoami",
+    "init", "up", "reload", "check", "plan", "apply", "export", "apps", "release", "promote", "rollback", "history",
+    "review", "versions", "diff", "owners", "keys", "limits", "calls", "explain", "score", "providers", "route",
+    "cache", "events", "catalogue", "scan", "simulate", "drill", "demo", "whoami",
 )  # fmt: skip
 
 

@@ -8,6 +8,8 @@ import msgspec
 
 from headgate.core.roles import ROLES, Role, may
 
+BODY_BYTES_MAX = 1024 * 1024
+
 
 class Actor(msgspec.Struct, frozen=True):
     """Who asks. `id` goes on record: a key's id, or `local` for whoever can read the state folder; `name` is what
@@ -44,8 +46,9 @@ class Handler(msgspec.Struct, frozen=True):
     """One operation. `path` may hold `{names}`; `answer` is the type it returns, `query` and `body` structs it takes.
 
     `roles` says who may call it (core.roles.allow): it is asked before query and body are read, and admin always may.
-    `callers`: keys for calls may call it too, without a role and within their tenant.
-    `handle` may block: it runs on a worker thread. It raises HeadgateError for what the caller did wrong.
+    `callers`: keys for calls may call it too, without a role and within their tenant. `body_bytes_max` is for the few
+    that take more than usual. `handle` may block: it runs on a worker thread. It raises HeadgateError for what the
+    caller did wrong.
     """
 
     method: str
@@ -58,6 +61,7 @@ class Handler(msgspec.Struct, frozen=True):
     body: type | None = None
     status: int = 200
     callers: bool = False
+    body_bytes_max: int = BODY_BYTES_MAX
 
     def __post_init__(self) -> None:
         """Raises ValueError where nobody, or nobody that there is, may call it."""

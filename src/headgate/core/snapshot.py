@@ -88,8 +88,28 @@ class StandIns(msgspec.Struct, frozen=True):
     answer: str | None = None
 
 
+class Arm(msgspec.Struct, frozen=True):
+    """One side of a split, and its share in hundredths of a percent."""
+
+    release: Release
+    share: int
+
+
+class Split(msgspec.Struct, frozen=True):
+    """A channel between releases, for an experiment. A `unit` (user, session, tenant, call) stays on its arm; the
+    first arm is the control."""
+
+    experiment: str
+    salt: str
+    unit: str
+    arms: tuple[Arm, ...]
+
+
 class App(msgspec.Struct, frozen=True):
-    """What a client addresses as its model. `bodies`: none or full. `unregistered`: allow or deny."""
+    """What a client addresses as its model. `bodies`: none or full. `unregistered`: allow or deny.
+
+    `channels` hold the control's release where a channel is split; `splits` the rest of it.
+    """
 
     name: str
     owners: tuple[str, ...]
@@ -98,6 +118,7 @@ class App(msgspec.Struct, frozen=True):
     unregistered: str = "allow"
     bodies: str = "none"
     stand_ins: StandIns | None = None
+    splits: Mapping[str, Split] = {}
 
 
 class DirectRoutes(Protocol):

@@ -1,6 +1,16 @@
-"""The control plane of artifacts; in its first form a read-only loader of workspace folders."""
+"""The control plane of artifacts: versions, contracts, releases, channels, reviews, and the folders they come from."""
 
-from headgate.registry.workspace import Workspace, load_workspace
+from headgate.registry.handlers import handlers
+from headgate.registry.offered import offer
+from headgate.registry.published import FORMAT as PUBLISHED_FORMAT
+from headgate.registry.published import Document, Published, publish, workspace_of
+from headgate.registry.resolve import exact, of_channel
+from headgate.registry.resolve import parse as parse_address
+from headgate.registry.service import Outcome, Registry
+from headgate.registry.workspace import APP_KIND, Workspace, load_workspace
 from headgate.registry.yaml_tree import Tree, read_yaml
 
-__all__ = ["Tree", "Workspace", "load_workspace", "read_yaml"]
+__all__ = [
+    "APP_KIND", "PUBLISHED_FORMAT", "Document", "Outcome", "Published", "Registry", "Tree", "Workspace", "exact",
+    "handlers", "load_workspace", "of_channel", "offer", "parse_address", "publish", "read_yaml", "workspace_of",
+]  # fmt: skip

@@ -1,4 +1,5 @@
-"""Names and semantic versions: `support@1.4.2`; `support@1.4` and `support@1` mean the newest of that line."""
+"""Names and semantic versions: `support@1.4.2` (or `support-v1.4.2`); `support@1.4` and `support@1` mean the newest
+of that line."""
 
 from __future__ import annotations
 
@@ -30,6 +31,15 @@ def newest(wanted: str, versions: Iterable[str]) -> str | None:
         if version is not None and list(version[: len(line)]) == line and (best is None or version > best):
             best = version
     return None if best is None else ".".join(map(str, best))
+
+
+def split_name(wanted: str) -> tuple[str, str | None]:
+    """A name and the version asked for, full or partial: `support@1.4`, `support-v2.3.1`; None where none is said."""
+    name, mark, version = wanted.partition("@")
+    if mark:
+        return name, version
+    stem, mark, version = wanted.rpartition("-v")
+    return (stem, version) if mark and stem and parse_version(version) is not None else (wanted, None)
 
 
 def _numbers(text: str) -> list[int] | None:

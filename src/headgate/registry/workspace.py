@@ -34,6 +34,10 @@ class Workspace(msgspec.Struct):
     faults: list[ConfigError] = []
     digest: str = ""
 
+    def documents(self) -> list[Artifact]:
+        """Everything: artifacts, then apps."""
+        return [*(one for versions in self.artifacts.values() for one in versions.values()), *self.apps.values()]
+
     def find(self, kind: str, wanted: str) -> Artifact | None:
         """The artifact that `name@1.4.2` or `name@1` means; a bare name means its newest version."""
         name, _, version = wanted.partition("@")

@@ -2,60 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import msgspec
 
+from headgate.core.apps import (
+    ARMS_MAX,
+    DEFAULT_PROMPT,
+    RELEASES_MAX,
+    SHARE_TOTAL,
+    AppSource,
+    ChannelTarget,
+    DownSource,
+    ReleaseSource,
+    SplitSource,
+    channel_releases,
+)
 from headgate.core.artifact import Artifact
 from headgate.core.decode import read
 from headgate.core.ports import Policy, PromptProgram
-from headgate.core.snapshot import App, Release, Route, StandIns
+from headgate.core.snapshot import App, Arm, Release, Route, Split, StandIns
 from headgate.core.types import ArtifactRef
 
 T = TypeVar("T")
 
-DEFAULT_PROMPT = "default"
-RELEASES_MAX = 10_000
 KEPT_S_MAX = 30 * 86_400.0  # of an answer that may be given again
 ANSWER_CHARS_MAX = 4000
-
-
-class ReleaseSource(msgspec.Struct, forbid_unknown_fields=True):
-    """One release in an app's file. `prompt` is short for `prompts: {default: ...}`; pins name exact versions."""
-
-    number: int
-    route: str
-    prompt: str | None = None
-    prompts: dict[str, str] = {}
-    guardrail: str | None = None
-
-
-class CacheSource(msgspec.Struct, forbid_unknown_fields=True):
-    """`ttl_s`: for how long the very same request of one tenant gets the same answer again."""
-
-    ttl_s: float
-
-
-class DownSource(msgspec.Struct, forbid_unknown_fields=True):
-    """What is said where every provider failed: an earlier answer of at most `stale_s`, else the words `answer`."""
-
-    stale_s: float | None = None
-    answer: str | None = None
-
-
-class AppSource(msgspec.Struct, forbid_unknown_fields=True):
-    """An app's file. `channels` maps a channel to a release number."""
-
-    owners: list[str]
-    releases: list[ReleaseSource]
-    channels: dict[str, int]
-    default_channel: str = "production"
-    unregistered: Literal["allow", "deny"] = "allow"
-    bodies: Literal["none", "full"] = "none"
-    description: str = ""
-    cache: CacheSource | None = None
-    when_down: DownSource | None = None
 
 
 class AppParts(msgspec.Struct, frozen=True):
@@ -74,7 +47,9 @@ class AppParts(msgspec.Struct, frozen=True):
 def compile_app(artifact: Artifact, parts: AppParts) -> App:
     """The app of a document of kind `app`. Raises ConfigError naming file and line."""
     source = read(artifact, AppSource)
-    if not source.owners or not all(source.owners):
+    owned = source.owned
+    owners = tuple(dict.fromkeys([*owned.prompt, *owned.retrieval, *owned.policy]))
+    if not owners or not all(owners):
         raise artifact.fault("owners", "an app needs an owner", "owners: [support-team]")
     if not 0 < len(source.releases) <= RELEASES_MAX:
         raise artifact.fault("releases", "an app needs a release", "releases: [{number: 1, route: default@1.0.0}]")
@@ -85,10 +60,8 @@ def compile_app(artifact: Artifact, parts: AppParts) -> App:
                 f"releases.{index}.number", f"release {one.number} is there twice or below 1", "count up"
             )
         releases[one.number] = _release(artifact, index, one, parts)
-    for channel, number in source.channels.items():
-        if number not in releases:
-            known = ", ".join(map(str, sorted(releases)))
-            raise artifact.fault(f"channels.{channel}", f"there is no release {number}", f"one of: {known}")
+    for channel, target in source.channels.items():
+        _check_target(artifact, channel, target, releases)
     if source.default_channel not in source.channels:
         known = ", ".join(source.channels) or "none yet"
         raise artifact.fault(
@@ -96,13 +69,37 @@ def compile_app(artifact: Artifact, parts: AppParts) -> App:
         )
     return App(
         name=artifact.ref.name,
-        owners=tuple(source.owners),
-        channels={channel: releases[number] for channel, number in source.channels.items()},
+        owners=owners,
+        channels={channel: releases[channel_releases(target)[0]] for channel, target in source.channels.items()},
+        splits={
+            channel: _split(target, releases)
+            for channel, target in source.channels.items()
+            if isinstance(target, SplitSource)
+        },
         default_channel=source.default_channel,
         unregistered=source.unregistered,
         bodies=source.bodies,
         stand_ins=_stand_ins(artifact, source),
     )
+
+
+def _check_target(artifact: Artifact, channel: str, target: ChannelTarget, releases: Mapping[int, Release]) -> None:
+    """Raises ConfigError where a channel points at no release, or at a split that does not add up."""
+    path = f"channels.{channel}"
+    for number in channel_releases(target):
+        if number not in releases:
+            known = ", ".join(map(str, sorted(releases)))
+            raise artifact.fault(path, f"there is no release {number}", f"one of: {known}")
+    if isinstance(target, SplitSource):
+        shares = sum(arm.share for arm in target.arms)
+        if not 2 <= len(target.arms) <= ARMS_MAX or shares != SHARE_TOTAL:
+            right = f"2 to {ARMS_MAX} arms whose shares add up to {SHARE_TOTAL}"
+            raise artifact.fault(path, f"{len(target.arms)} arms, {shares} in all", right)
+
+
+def _split(source: SplitSource, releases: Mapping[int, Release]) -> Split:
+    arms = tuple(Arm(releases[arm.release], arm.share) for arm in source.arms)
+    return Split(source.experiment, source.salt, source.unit, arms)
 
 
 def _stand_ins(artifact: Artifact, source: AppSource) -> StandIns | None:
@@ -123,11 +120,9 @@ def _stand_ins(artifact: Artifact, source: AppSource) -> StandIns | None:
 
 def _release(artifact: Artifact, index: int, source: ReleaseSource, parts: AppParts) -> Release:
     at = f"releases.{index}"
-    named = dict(source.prompts)
-    if source.prompt is not None:
-        if DEFAULT_PROMPT in named:
-            raise artifact.fault(f"{at}.prompt", "`prompt` and `prompts.default` name the same thing", "keep one")
-        named[DEFAULT_PROMPT] = source.prompt
+    if source.prompt is not None and DEFAULT_PROMPT in source.prompts:
+        raise artifact.fault(f"{at}.prompt", "`prompt` and `prompts.default` name the same thing", "keep one")
+    named = source.named_prompts
     prompts: dict[str, PromptProgram] = {}
     for name, wanted in named.items():
         path = f"{at}.prompt" if name == DEFAULT_PROMPT and source.prompt is not None else f"{at}.prompts.{name}"

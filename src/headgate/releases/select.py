@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from headgate.core.apps import DEFAULT_PROMPT
 from headgate.core.errors import ModelNotFound
 from headgate.core.snapshot import App, Release
 from headgate.core.stages import Admitted, Asked, Selected
 from headgate.dialects import DIALECTS
-from headgate.releases.compile import DEFAULT_PROMPT
 
 
 class Releases:

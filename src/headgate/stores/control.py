@@ -25,6 +25,7 @@ from headgate.core.errors import ConfigError
 from headgate.core.keys import EVERY_TENANT, Limits, ScopeLimits, StoredKey
 from headgate.core.roles import Role, in_order
 from headgate.core.stages import KeyInfo
+from headgate.stores.registry_sqlite import SqliteRegistry
 
 CONTROL_FILE = "control.db"
 BUSY_MS = 5_000
@@ -97,6 +98,10 @@ class ControlStore:
         except ConfigError:
             self._engine.dispose()
             raise
+
+    def registry(self) -> SqliteRegistry:
+        """The registry's tables, in the same file."""
+        return SqliteRegistry(self._engine)
 
     def close(self) -> None:
         """Close all connections."""

@@ -21,7 +21,6 @@ from headgate.core.roles import in_order, who_may
 from headgate.core.types import Header
 from headgate.edge.management.openapi import ErrorBody, ErrorDetail, describe
 
-BODY_BYTES_MAX = 1024 * 1024
 Authenticate = Callable[[str | None], Actor]
 _HEADERS = {"cache-control": "private, no-store", "x-content-type-options": "nosniff"}
 
@@ -57,7 +56,7 @@ def _endpoint(handler: Handler, authenticate: Authenticate) -> Callable[[Request
         try:
             actor = await run_in_threadpool(authenticate, _credential(request))
             _permit(handler, actor)
-            body = None if handler.body is None else _read(await _body(request), handler.body)
+            body = None if handler.body is None else _read(await _body(request, handler.body_bytes_max), handler.body)
             query = None if handler.query is None else _query(request, handler.query)
             ask = Ask(actor, dict(request.path_params), query, body)
             answer = await run_in_threadpool(handler.handle, ask)
@@ -86,13 +85,13 @@ def _credential(request: Request) -> str | None:
     return credential(headers, request.url.query)
 
 
-async def _body(request: Request) -> bytes:
-    body = b""
+async def _body(request: Request, most: int) -> bytes:
+    body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise TooLarge(f"the body is larger than {BODY_BYTES_MAX} bytes")
-    return body
+        if len(body) > most:
+            raise TooLarge(f"the body is larger than {most} bytes")
+    return bytes(body)
 
 
 def _read(body: bytes, into: type[object]) -> object:

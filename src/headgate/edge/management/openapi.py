@@ -31,7 +31,7 @@ class ErrorBody(msgspec.Struct):
 def describe(handlers: Sequence[Handler], version: str) -> dict[str, Any]:
     """The OpenAPI document as JSON data."""
     types = sorted({t for h in handlers for t in (h.answer, h.body) if t not in (None, Text)} | {ErrorBody}, key=str)
-    found, components = msgspec.json.schema_components(types, ref_template=_REF)
+    found, components = msgspec.json.schema_components(types, schema_hook=_any, ref_template=_REF)
     schemas: dict[Any, Any] = dict(zip(types, found, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for handler in handlers:
@@ -46,6 +46,13 @@ def describe(handlers: Sequence[Handler], version: str) -> dict[str, Any]:
         },
         "security": [{"key": []}],
     }
+
+
+def _any(kind: type) -> dict[str, Any]:
+    """The schema of JSON that may be anything."""
+    if kind is object:
+        return {"description": "any JSON"}
+    raise TypeError(f"{kind} has no JSON form")
 
 
 def _operation(handler: Handler, schemas: dict[Any, Any]) -> dict[str, Any]:
