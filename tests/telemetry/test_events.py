@@ -11,7 +11,7 @@ from headgate.core.errors import StoreUnavailable
 from headgate.core.events import CRITICAL, WARNING, Event, EventFilter, StoredEvent
 from headgate.stores.calls_sqlite import SqliteCalls
 from headgate.stores.events_sqlite import EVENTS_MAX, SqliteEvents
-from headgate.telemetry import EventLog, Keeper, fold
+from headgate.telemetry import Aside, EventLog, Keeper, fold
 from headgate.telemetry.events import LINES_PER_S, troubled
 from tests.support.world import ManualClock
 from tests.telemetry.builders import journal
@@ -27,12 +27,12 @@ def test_an_event_survives_to_the_store_and_is_there_once(tmp_path: Path) -> Non
     for number in range(3):
         target.emit(event(number))
     calls, events = SqliteCalls(tmp_path / "calls", fold), SqliteEvents(tmp_path / "calls")
-    keeper = Keeper(str(tmp_path / "journal"), calls, clock, events=events)
+    keeper = Keeper(str(tmp_path / "journal"), calls, clock, aside=Aside(events))
     keeper.step()
     found = events.find(EventFilter())
     assert [stored.event for stored in found] == [event(2), event(1), event(0)]
     assert events.put(found) == []
-    again = Keeper(str(tmp_path / "journal"), calls, clock, events=events)
+    again = Keeper(str(tmp_path / "journal"), calls, clock, aside=Aside(events))
     again.step()
     assert len(events.find(EventFilter())) == 3
     target.close()
@@ -54,7 +54,7 @@ def test_a_store_that_is_out_of_order_costs_no_event(tmp_path: Path) -> None:
     target = journal(tmp_path / "journal", clock)
     target.emit(event(1))
     calls = SqliteCalls(tmp_path / "calls", fold)
-    keeper = Keeper(str(tmp_path / "journal"), calls, clock, events=store)  # type: ignore[arg-type]
+    keeper = Keeper(str(tmp_path / "journal"), calls, clock, aside=Aside(store))  # type: ignore[arg-type]
     keeper.step()
     assert keeper.state.trouble is not None
     store.broken = False

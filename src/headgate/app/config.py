@@ -111,6 +111,7 @@ class Source(msgspec.Struct, forbid_unknown_fields=True):
     bodies: Literal["none", "full"] = "none"
     journal_full: Literal["serve", "refuse"] = "serve"
     retention_days: int = 30
+    discovery: Literal["on", "off"] = "on"
     exposed: bool = False
     management_hosts: list[str] = []
     ca_file: str | None = None

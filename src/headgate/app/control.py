@@ -42,7 +42,7 @@ from headgate.stores.calls_sqlite import SqliteCalls
 from headgate.stores.control import ControlStore
 from headgate.stores.events_sqlite import SqliteEvents
 from headgate.stores.scores_sqlite import SqliteScores
-from headgate.telemetry import EventLog, Keeper, Metrics, Queries, ScoreDesk, fold
+from headgate.telemetry import Aside, EventLog, Keeper, Metrics, Queries, ScoreDesk, fold
 from headgate.wire.client import HttpTransport
 from headgate.wire.clock import SystemClock, SystemEntropy
 
@@ -99,7 +99,7 @@ class Control:
             self.calls,
             clock,
             [self.metrics.count, self.answering.saw],
-            events=self.hearing,
+            aside=Aside(self.hearing),
         )
 
     def handlers(self) -> list[Handler]:

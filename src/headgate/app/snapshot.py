@@ -109,6 +109,7 @@ class _Compiler:
             bodies=source.bodies,
             journal_full=source.journal_full,
             changes_ns=self._changes_ns(),
+            discovery=source.discovery == "on",
         )
         return Compiled(snapshot, [], self._workspace, targets, routes)
 

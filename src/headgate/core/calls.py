@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from headgate.core.discovery import PromptSample
 from headgate.core.events import StoredEvent
-from headgate.core.record import CallBrief, CallRecord, GapRecord
+from headgate.core.record import CallLead, CallRecord, GapRecord
 
 
 class Kept(msgspec.Struct, gc=False):
@@ -21,7 +22,7 @@ class Kept(msgspec.Struct, gc=False):
     """
 
     end: int
-    record: CallBrief
+    record: CallLead
     packed: bytes
 
 
@@ -38,6 +39,7 @@ class CallBatch(msgspec.Struct):
     gaps: list[GapRecord] = []
     forgotten: list[str] = []
     events: list[StoredEvent] = []
+    samples: list[PromptSample] = []
 
 
 class CallFilter(msgspec.Struct, frozen=True, kw_only=True):

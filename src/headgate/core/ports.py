@@ -11,6 +11,7 @@ from headgate.core.types import ArtifactRef, Header, Json, Origin
 
 if TYPE_CHECKING:
     from headgate.core.chat import Batch
+    from headgate.core.discovery import PromptSample
     from headgate.core.errors import UpstreamError
     from headgate.core.events import Event
     from headgate.core.record import AttemptRecord, CallRecord, GapRecord
@@ -240,4 +241,8 @@ class Journal(Protocol):
 
     def gap(self, gap: GapRecord) -> None:
         """Records were lost; say so as soon as there is room."""
+        ...
+
+    def sampled(self, sample: PromptSample) -> bool:
+        """Tell of a prompt that is not registered; whether there was room for it."""
         ...

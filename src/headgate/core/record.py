@@ -125,15 +125,21 @@ class CallBrief(msgspec.Struct, array_like=True, gc=False):
     saved_usd: float | None = None  # what the answer that was given again had cost
 
 
-class CallRecord(CallBrief):
+class CallLead(CallBrief):
+    """The brief, and what tells which prompt was used: the version's digest, or the fingerprint of one that is not
+    registered."""
+
+    prompt_digest: str | None = None
+    fingerprint: str | None = None
+
+
+class CallRecord(CallLead):
     """Everything known of one client call. Stages write what they learn into it; the witness journals it.
 
     outcome: in_flight, ok, refused (by us before any provider), blocked (policy), failed (providers), cancelled
     (the client left), aborted (we were killed). Money in US dollars, times in microseconds, None is unknown.
     """
 
-    prompt_digest: str | None = None
-    fingerprint: str | None = None
     model_answered: str | None = None
     target_dialect: str | None = None
     status: int | None = None

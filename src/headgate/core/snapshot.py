@@ -145,3 +145,4 @@ class Snapshot(msgspec.Struct, frozen=True):
     bodies: str = "none"
     journal_full: str = "serve"
     changes_ns: int | None = None  # wall time at which prices or models change that it was compiled with
+    discovery: bool = False  # whether texts of unregistered prompts are told to control

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headgate.core.discovery import PromptSample
 from headgate.core.record import CallRecord, GapRecord
 
 
@@ -29,6 +30,10 @@ class MemoryJournal:
     def gap(self, gap: GapRecord) -> None:
         """Records that could not be kept."""
         self.lost += gap.lost
+
+    def sampled(self, sample: PromptSample) -> bool:
+        """A drill has nobody who would register prompts."""
+        return True
 
     def take(self, call_id: str) -> CallRecord | None:
         """The finished record of a call, once; None where there is none."""

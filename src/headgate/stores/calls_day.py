@@ -15,14 +15,16 @@ from typing import TypeAlias
 import msgspec
 
 from headgate.core.calls import CallBatch, Kept, Rollup
-from headgate.core.record import CallBrief, CallRecord
-from headgate.stores.calls_schema import SIZE_BITS, place, transaction
+from headgate.core.discovery import OTHERS
+from headgate.core.record import CallBrief, CallLead, CallRecord
+from headgate.stores.calls_schema import HOUR_NS, SIZE_BITS, place, transaction
 
 Fold: TypeAlias = Callable[[Sequence[CallBrief]], Sequence[Rollup]]
 
 BLOCK_BYTES = 64 << 10  # reading one record reads its block
 SUBJECTS_MAX = 20_000  # remembered; one that comes again after that has two rows, which is no harm
 ABORT_BATCH = 500
+USES_MAX = 50_000  # rows of `prompt_use`; fingerprints beyond are counted as OTHERS
 SET_OFFSET = "INSERT INTO offsets VALUES (?,?) ON CONFLICT DO UPDATE SET upto=max(upto, excluded.upto)"
 
 _PUT = "INSERT OR REPLACE INTO calls VALUES (?,?,?,?,?,?,?,?,?)"
@@ -37,9 +39,16 @@ _ADD_SPEND = (
     "INSERT INTO spend VALUES (?,?,?,?,?,?) ON CONFLICT DO UPDATE SET usd=usd+excluded.usd, "
     "calls=calls+excluded.calls, unpriced=unpriced+excluded.unpriced, tokens=tokens+excluded.tokens"
 )
+_COUNT_USE = "SELECT count(*) FROM prompt_use"
+_ADD_USE = (
+    "UPDATE prompt_use SET calls = calls + ?, call_id = iif(last_ns > ?, call_id, ?), last_ns = max(last_ns, ?) "
+    "WHERE hour = ? AND tenant_id = ? AND app = ? AND key_id = ? AND model = ? AND prompt = ? AND fingerprint = ?"
+)
+_PUT_USE = "INSERT INTO prompt_use VALUES (?,?,?,?,?,?,?,?,?,?)"
 _OPEN_OF = "SELECT record FROM in_flight WHERE owner = ? LIMIT ?"
 _FORGET = "DELETE FROM calls WHERE id = ? AND outcome = 'in_flight'"
 
+_Use: TypeAlias = tuple[int, str, str, str, str, str, str]
 _Subject: TypeAlias = tuple[str, str, str | None, str | None, str | None, str | None, str | None, str]
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -153,7 +162,7 @@ class DayWriter:
         self._subjects[key] = number
         return number
 
-    def _add_up(self, records: Sequence[CallBrief]) -> None:
+    def _add_up(self, records: Sequence[CallLead]) -> None:
         connection = self.connection
         rows: list[tuple[object, ...]] = []
         for rollup in self._fold(records):
@@ -163,6 +172,39 @@ class DayWriter:
             rows.append((*rollup.key, _pack(rollup)))
         connection.executemany(_PUT_ROLLUP, rows)
         connection.executemany(_ADD_SPEND, _spend(records))
+        self._add_use(records)
+
+    def _add_use(self, records: Sequence[CallLead]) -> None:
+        uses: dict[_Use, list[CallLead]] = {}
+        for record in records:
+            if record.attempts:
+                uses.setdefault(_use(record), []).append(record)
+        if not uses:
+            return
+        execute = self.connection.execute
+        held: int = execute(_COUNT_USE).fetchone()[0]
+        for use, group in uses.items():
+            last = max(group, key=_received)
+            counted = (len(group), last.received_ns, last.id, last.received_ns)
+            if execute(_ADD_USE, (*counted, *use)).rowcount:
+                continue
+            if held >= USES_MAX and use[-1]:
+                use = (*use[:-1], OTHERS)
+                if execute(_ADD_USE, (*counted, *use)).rowcount:
+                    continue
+            execute(_PUT_USE, (*use, len(group), last.received_ns, last.id))
+            held += 1
+
+
+def _use(record: CallLead) -> _Use:
+    return (
+        record.received_ns // HOUR_NS, record.tenant, record.app or "", record.key_id, record.model_asked,
+        record.prompt or "", "" if record.prompt is not None else record.fingerprint or "",
+    )  # fmt: skip
+
+
+def _received(record: CallBrief) -> int:
+    return record.received_ns
 
 
 def _tokens(record: CallBrief) -> int | None:

@@ -7,16 +7,18 @@ import contextlib
 import sqlite3
 from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from headgate.core.calls import CallFilter, CallPage, Rollup, RollupKey
+from headgate.core.discovery import PromptUse
 from headgate.core.errors import InvalidRequest
 from headgate.core.keys import EVERY_TENANT, Spend
 from headgate.core.record import CallRecord, GapRecord
 from headgate.stores.calls_schema import (
     DAY_NS,
+    HOUR_NS,
     INDEX_FILE,
     RECORD_AT_PLACE,
     connect,
@@ -108,6 +110,28 @@ class CallReader:
                         rollup = _unpack_rollup(packed)
                         key = RollupKey(since_ns, scope, rollup.key.app, rollup.key.provider, rollup.key.model)
                         found.setdefault((key.provider, key.model, key.app), Rollup(key)).add(rollup)
+        return [found[key] for key in sorted(found)]
+
+    def prompt_use(self, scope: str, since_ns: int, until_ns: int, app: str | None) -> list[PromptUse]:
+        """As `telemetry.ports.CallQueries.prompt_use`."""
+        tenant, values = _tenant(scope)
+        query = (
+            "SELECT tenant_id, app, key_id, model, prompt, fingerprint, sum(calls), max(last_ns), call_id "  # noqa: S608 - constants
+            f"FROM prompt_use WHERE {tenant} AND hour >= ? AND hour < ?"
+        )
+        values = [*values, since_ns // HOUR_NS, -(-until_ns // HOUR_NS)]
+        if app is not None:
+            query += " AND app = ?"
+            values.append(app)
+        query += (
+            " GROUP BY tenant_id, app, key_id, model, prompt, fingerprint"  # of call_id: that with the max (SQLite)
+        )
+        found: dict[tuple[str, ...], PromptUse] = {}
+        for day in self._days_between(since_ns // HOUR_NS * HOUR_NS, until_ns):
+            with self._reading(day_path(self._folder, "calls", day)) as connection:
+                if connection is not None:
+                    for row in connection.execute(query, values):
+                        _add_use(found, row)
         return [found[key] for key in sorted(found)]
 
     def gaps(self, since_ns: int, until_ns: int) -> list[GapRecord]:
@@ -234,6 +258,18 @@ def _parse_cursor(text: str) -> _Cursor:
     if not dot or not at.isdecimal() or len(at) > 19 or int(at) > _NS_MAX:
         raise InvalidRequest("`cursor` is not one that a page of calls ended with", param="cursor")
     return _Cursor(int(at), call_id)
+
+
+def _add_use(found: dict[tuple[str, ...], PromptUse], row: tuple[Any, ...]) -> None:
+    key, (calls, last_ns, call) = row[:6], row[6:]
+    tenant, app, key_id, model, prompt, fingerprint = key
+    before = found.get(key)
+    if before is not None:
+        calls += before.calls
+        last_ns, call = max((last_ns, call), (before.last_ns, before.call))
+    found[key] = PromptUse(
+        tenant, app or None, key_id, model, prompt or None, fingerprint or None, calls, last_ns, call
+    )
 
 
 def _add_spend(spends: dict[str, Spend], rows: sqlite3.Cursor, since_ns: int) -> None:

@@ -18,7 +18,8 @@ from headgate.core.errors import ConfigError, StoreUnavailable
 
 BUSY_S = 5.0
 INDEX_FILE = "calls-index.db"
-DAY_NS = 86_400 * 1_000_000_000
+HOUR_NS = 3_600 * 1_000_000_000
+DAY_NS = 24 * HOUR_NS
 
 # Of a day: `subjects` are what many calls share, each row once or a few times. A finished call's record lies in a
 # block with its neighbours, where `place` says (see `place`); that of a call in flight has a table of its own.
@@ -50,6 +51,15 @@ DAY_STEPS = (
     CREATE TABLE offsets (segment TEXT PRIMARY KEY, upto INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE made (serial TEXT NOT NULL);
     INSERT INTO made VALUES (lower(hex(randomblob(8))));
+    """,
+    # which prompt was used how often, by the hour; "" for no app, no registered prompt, no system prompt
+    """
+    CREATE TABLE prompt_use (
+        hour INTEGER NOT NULL, tenant_id TEXT NOT NULL, app TEXT NOT NULL, key_id TEXT NOT NULL, model TEXT NOT NULL,
+        prompt TEXT NOT NULL, fingerprint TEXT NOT NULL, calls INTEGER NOT NULL, last_ns INTEGER NOT NULL,
+        call_id TEXT NOT NULL,
+        PRIMARY KEY (hour, tenant_id, app, key_id, model, prompt, fingerprint)
+    ) WITHOUT ROWID;
     """,
 )
 BODIES_STEPS = (

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from headgate.core.calls import CallBatch, CallFilter, CallPage, Kept, Retention, Rollup
+from headgate.core.discovery import PromptUse
 from headgate.core.keys import Spend
 from headgate.core.record import CallRecord, GapRecord
 from headgate.stores.calls_day import SET_OFFSET, DayWriter, Fold
@@ -201,6 +202,10 @@ class SqliteCalls:
     def rollups(self, scope: str, since_ns: int, until_ns: int, app: str | None = None) -> list[Rollup]:
         """Sums per provider and model over the range. Raises StoreUnavailable."""
         return self._reader.rollups(scope, since_ns, until_ns, app)
+
+    def prompt_use(self, scope: str, since_ns: int, until_ns: int, app: str | None = None) -> list[PromptUse]:
+        """Which prompts were used how often, by whole hours. Raises StoreUnavailable."""
+        return self._reader.prompt_use(scope, since_ns, until_ns, app)
 
     def gaps(self, since_ns: int, until_ns: int) -> list[GapRecord]:
         """Records that were lost in the range, oldest first. Raises StoreUnavailable."""

@@ -4,7 +4,7 @@ from headgate.telemetry.events import SEVERITIES, EventLine, EventListener, Even
 from headgate.telemetry.explain import explain
 from headgate.telemetry.handlers import event_handlers, handlers
 from headgate.telemetry.journal import JournalSettings, LocalJournal, lock_alive
-from headgate.telemetry.keeper import JournalState, Keeper
+from headgate.telemetry.keeper import Aside, JournalState, Keeper
 from headgate.telemetry.metrics import Gauge, Metrics
 from headgate.telemetry.ports import (
     BatchListener,
@@ -24,6 +24,7 @@ from headgate.telemetry.witness import CallWitness, Telemetry
 
 __all__ = [
     "SEVERITIES",
+    "Aside",
     "BatchListener",
     "CallDetail",
     "CallLine",

@@ -27,7 +27,8 @@ TAG = 0xA7C35E00
 MARK = struct.pack("<I", TAG)[1:]
 
 KIND_MAX = 7
-OPENED, SEALED, GAP, FORGOTTEN, CLOSED, EVENT = 1, 2, 3, 4, 5, 6
+OPENED, SEALED, GAP, FORGOTTEN, CLOSED, EVENT, NOTE = 1, 2, 3, 4, 5, 6, 7
+# NOTE is the last kind there is room for: it begins with a word that says what it is, and unknown ones are passed over
 DAMAGED = 0  # never written: what a reader puts in place of bytes it had to skip
 
 _HEADER = struct.Struct("<8sIIqQ")

@@ -14,11 +14,12 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from headgate.core.discovery import PromptSample
 from headgate.core.errors import ConfigError, Overloaded
 from headgate.core.events import Event
 from headgate.core.ports import Clock, Entropy, TimerHandle
 from headgate.core.record import CallRecord, GapRecord
-from headgate.telemetry.frames import CLOSED, EVENT, FORGOTTEN, GAP, MAX_PAYLOAD, OPENED, SEALED, Header
+from headgate.telemetry.frames import CLOSED, EVENT, FORGOTTEN, GAP, MAX_PAYLOAD, NOTE, OPENED, SEALED, Header
 from headgate.telemetry.segment import Disk, NoSegment, Segment
 
 SUFFIX = ".hgj"
@@ -102,7 +103,7 @@ class LocalJournal:
 
     def opened(self, record: CallRecord) -> None:
         """Note a call in flight. Raises Overloaded where the journal is full and the policy is `refuse`."""
-        if self.policy == "refuse" and not self._room_for_one_more():
+        if self.policy == "refuse" and not self._room_for(self.settings.reserve):
             raise Overloaded("the call journal is full", retry_after_s=1.0)
         # the leading fields of a CallRecord: read back as one, the rest takes its defaults
         payload = self._payload
@@ -141,6 +142,13 @@ class LocalJournal:
         """Write an event (`core.ports.EventSink`); one for which there is no room is counted."""
         if not self._append(EVENT, self._encode(event)):
             self.events_lost += 1
+
+    def sampled(self, sample: PromptSample) -> bool:
+        """Write the text of an unregistered prompt; where there is no room it is not counted as lost."""
+        payload = self._encode(sample)
+        if self.full is not None or (self.policy == "refuse" and not self._room_for(len(payload))):
+            return False
+        return self._append(NOTE, payload)
 
     # -- state ------------------------------------------------------------------------------------------------------
 
@@ -235,13 +243,14 @@ class LocalJournal:
         self._tell_loss()
         return True
 
-    def _room_for_one_more(self) -> bool:
+    def _room_for(self, size: int) -> bool:
+        """Whether so many bytes are left beside what calls in flight will need."""
         if self.sync_error is not None or (self.full is not None and self._lost):
             return False
         if self._next is None and self.full is None:
             return True  # the spare is being made
         room = self._current.end - self._current.at + (0 if self._next is None else self._next.end)
-        return room > (len(self._in_flight) + 1) * self.settings.reserve
+        return room > len(self._in_flight) * self.settings.reserve + size
 
     def _turning_point(self) -> int:
         """Where in the current segment the next one is prepared."""

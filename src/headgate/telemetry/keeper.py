@@ -15,13 +15,14 @@ from typing import NamedTuple
 import msgspec
 
 from headgate.core.calls import CallBatch, Kept
+from headgate.core.discovery import PromptSample
 from headgate.core.errors import ConfigError, StoreUnavailable
 from headgate.core.events import Event, StoredEvent
 from headgate.core.ports import Clock
-from headgate.core.record import CallBrief, CallRecord, GapRecord
-from headgate.telemetry.frames import DAMAGED, EVENT, FORGOTTEN, GAP, HEADER_SIZE, OPENED, SEALED, Frame
+from headgate.core.record import CallBrief, CallLead, CallRecord, GapRecord
+from headgate.telemetry.frames import DAMAGED, EVENT, FORGOTTEN, GAP, HEADER_SIZE, NOTE, OPENED, SEALED, Frame
 from headgate.telemetry.journal import LOCK_SUFFIX, SPARE_SUFFIX, SUFFIX, lock_alive
-from headgate.telemetry.ports import BatchListener, CallWriter, EventWriter
+from headgate.telemetry.ports import BatchListener, CallWriter, EventWriter, PromptWriter
 from headgate.telemetry.reader import SegmentReader
 
 BATCH = 4_000  # frames, two a call: 2,000 rows in a transaction, some 20 ms and 1 MB
@@ -36,9 +37,10 @@ class _Head(msgspec.Struct, array_like=True):
 
 
 _head = msgspec.msgpack.Decoder(_Head).decode
-_brief = msgspec.msgpack.Decoder(CallBrief).decode
+_lead = msgspec.msgpack.Decoder(CallLead).decode
 _record = msgspec.msgpack.Decoder(CallRecord).decode
 _gap = msgspec.msgpack.Decoder(GapRecord).decode
+_sample = msgspec.msgpack.Decoder(PromptSample).decode
 _event = msgspec.msgpack.Decoder(Event).decode
 _ids = msgspec.msgpack.Decoder(list[str]).decode
 _pack = msgspec.msgpack.Encoder().encode
@@ -56,11 +58,18 @@ class JournalState(NamedTuple):
     trouble: str | None
 
 
+class Aside(NamedTuple):
+    """Who takes what a journal holds beside calls; None: nobody."""
+
+    events: EventWriter | None = None
+    prompts: PromptWriter | None = None
+
+
 class Keeper:
     """Call `step` until it returns 0, then again a little later. Not safe to use from two threads at once.
 
-    Events go to `events`. `alive` tells whether the worker that owns segments still runs (by default: whether its lock
-    is held). `listeners` are told of finished records once they are in the store.
+    What is no call goes `aside`. `alive` tells whether the worker that owns segments still runs (by default: whether
+    its lock is held). `listeners` are told of finished records once they are in the store.
     """
 
     def __init__(
@@ -70,13 +79,13 @@ class Keeper:
         clock: Clock,
         listeners: Sequence[BatchListener] = (),
         alive: Callable[[str], bool] | None = None,
-        events: EventWriter | None = None,
+        aside: Aside | None = None,
     ) -> None:
         self._directory = directory
         self._store = store
         self._clock = clock
         self._listeners = tuple(listeners)
-        self._events = events
+        self._aside = aside or Aside()
         self._alive = alive or lock_alive(directory)
         self._readers: dict[str, SegmentReader] = {}
         self._offsets: dict[str, int] | None = None
@@ -179,8 +188,11 @@ class Keeper:
             return 0
         batch = CallBatch(name, owner, reader.at)
         finished = self._fill(batch, frames)
-        if batch.events and self._events is not None:
-            self._events.put(batch.events)  # first: read again after a crash, they are known by their place
+        aside = self._aside  # first: read again after a crash, events and samples are known by their names
+        if batch.events and aside.events is not None:
+            aside.events.put(batch.events)
+        if batch.samples and aside.prompts is not None:
+            aside.prompts.take(batch.samples)
         self._store.write(batch)
         assert self._offsets is not None
         self._offsets[name] = reader.at
@@ -198,7 +210,7 @@ class Keeper:
             kind = frame.kind
             try:
                 if kind == SEALED:
-                    brief = _brief(frame.payload)
+                    brief = _lead(frame.payload)
                     in_flight.pop(brief.id, None)
                     finished.append(brief)
                     batch.records.append(Kept(frame.end, brief, _without_bodies(brief, frame.payload)))
@@ -208,6 +220,8 @@ class Keeper:
                     batch.gaps.append(_gap(frame.payload))
                 elif kind == EVENT:
                     batch.events.append(StoredEvent(f"{batch.segment}:{frame.end}", _event(frame.payload)))
+                elif kind == NOTE:
+                    batch.samples += _noted(frame.payload)
                 elif kind == FORGOTTEN:
                     ids = _ids(frame.payload)
                     for call_id in ids:
@@ -219,7 +233,7 @@ class Keeper:
             except (msgspec.DecodeError, UnicodeDecodeError):
                 batch.gaps.append(self._gap(f"{batch.segment}: a record that cannot be read"))
         for frame in in_flight.values():
-            batch.records.append(Kept(frame.end, _brief(frame.payload), frame.payload))
+            batch.records.append(Kept(frame.end, _lead(frame.payload), frame.payload))
         return finished
 
     def _gap(self, why: str) -> GapRecord:
@@ -299,6 +313,14 @@ class Keeper:
 def _owner(name: str) -> str:
     """`worker.start` of `worker.start-00000001.hgj`."""
     return name.rpartition("-")[0]
+
+
+def _noted(payload: bytes) -> list[PromptSample]:
+    """What a note tells; nothing where it is a later version's."""
+    try:
+        return [_sample(payload)]
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return []
 
 
 def _without_bodies(brief: CallBrief, packed: bytes) -> bytes:

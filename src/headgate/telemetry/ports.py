@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from headgate.core.calls import CallBatch, CallFilter, CallPage, Retention, Rollup
+from headgate.core.discovery import PromptSample, PromptUse
 from headgate.core.events import EventFilter, StoredEvent
 from headgate.core.keys import Spend
 from headgate.core.record import CallBrief, CallRecord, GapRecord
@@ -76,6 +77,10 @@ class CallQueries(Protocol):
         its tenant the scope."""
         ...
 
+    def prompt_use(self, scope: str, since_ns: int, until_ns: int, app: str | None = None) -> list[PromptUse]:
+        """How many calls that reached a model used which prompt, over the whole UTC hours from that of `since_ns`."""
+        ...
+
     def gaps(self, since_ns: int, until_ns: int) -> list[GapRecord]:
         """Records that were lost in the range, oldest first."""
         ...
@@ -90,6 +95,14 @@ class EventWriter(Protocol):
 
     def put(self, events: Sequence[StoredEvent]) -> object:
         """Keep events; one that is kept already changes nothing."""
+        ...
+
+
+class PromptWriter(Protocol):
+    """Takes what workers tell of unregistered prompts. Raises StoreUnavailable."""
+
+    def take(self, samples: Sequence[PromptSample]) -> None:
+        """Keep samples; one that is kept already changes nothing."""
         ...
 
 

@@ -15,6 +15,7 @@ from headgate.core.types import Usage, folded
 from headgate.telemetry.bodies import BodyKeeper
 from headgate.telemetry.cost import settle
 from headgate.telemetry.ports import Listener
+from headgate.telemetry.sampling import PromptSamples
 
 CLIENT_LEFT = "client_closed"
 MESSAGE_CHARS_MAX = 500
@@ -30,12 +31,13 @@ class Telemetry:
     `listeners` are told of every sealed record, in order, once it is in the journal.
     """
 
-    __slots__ = ("clock", "journal", "listeners")
+    __slots__ = ("clock", "journal", "listeners", "samples")
 
     def __init__(self, journal: Journal, clock: Clock, listeners: Sequence[Listener] = ()) -> None:
         self.journal = journal
         self.clock = clock
         self.listeners = tuple(listeners)
+        self.samples = PromptSamples(journal, clock)
 
     def witness(self, call: Call) -> CallWitness:
         """Seals the record on every way out, refusals, failures and hang-ups included."""
@@ -109,6 +111,8 @@ class CallWitness:
             record.sources = list(sources)
         if (self._call.snapshot.bodies if app is None else app.bodies) == "full":
             self._bodies = BodyKeeper(planned.screened.body)
+        if record.fingerprint is not None and self._call.snapshot.discovery:
+            self._owner.samples.look(record.fingerprint, funded)
         self._owner.journal.opened(record)
 
     def saw(self, passed: Passed) -> None:

@@ -16,6 +16,7 @@ from headgate.app.drills.odd import OddHosts
 from headgate.app.drills.shapes import COUNTS, NOTHING, RESTS
 from headgate.app.gate import wire_gate
 from headgate.app.snapshot import compile_snapshot
+from headgate.core.discovery import PromptSample
 from headgate.core.ids import CallIds
 from headgate.core.ports import Clock, Entropy
 from headgate.core.record import CallRecord, GapRecord
@@ -80,6 +81,10 @@ class Records:
 
     def gap(self, gap: GapRecord) -> None:
         """Nothing is ever lost here."""
+
+    def sampled(self, sample: PromptSample) -> bool:
+        """A drill has nobody who would register prompts."""
+        return True
 
 
 class Stand:
