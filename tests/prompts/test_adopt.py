@@ -31,7 +31,7 @@ def joined(texts: list[str]) -> tuple[Skeleton, list[str]]:
 
 def check_renders(folder: Path, skeleton: Skeleton, texts: list[str]) -> str:
     made = draft(skeleton, texts)
-    file = written(made, "found", "Drafted from observed calls.")
+    file = written(made, "found", None, "Drafted from observed calls.")
     (folder / "found.yaml").write_text(file, newline="")
     workspace = load_workspace(folder)
     assert workspace.faults == []

@@ -411,3 +411,80 @@ def test_filters_agree_with_a_list(tmp_path_factory, request, written, scope, ap
         spent = sum(item.cost_usd or 0.0 for item in written)
         assert sum(spend.usd for spend in store.spent_since(0).values()) == spent
         store.close()
+
+
+# -- which prompts were used -----------------------------------------------------------------------------------------
+
+HOUR = 3600 * SECOND
+
+
+def used(store: CallStore, scope: str = EVERY_TENANT, since_ns: int = 0, until_ns: int = FOREVER, app=None):
+    return [
+        (use.app, use.prompt, use.fingerprint, use.calls, use.call)
+        for use in store.prompt_use(scope, since_ns, until_ns, app)
+    ]
+
+
+def test_calls_that_reached_a_model_are_counted_by_prompt(store: CallStore) -> None:
+    free = {"app": None, "prompt": None, "fingerprint": "f1"}
+    store.write(batch([record(1), record(2, NOON + 5), refused(3), record(4, **free), in_flight(5)]))
+    store.write(batch([record(6, NOON + DAY_NS, **free), record(7, prompt=None)], end=2000))
+    assert used(store) == [
+        (None, None, "f1", 2, call_id(6)),
+        ("support", None, None, 1, call_id(7)),
+        ("support", "prompt/support@1.4.2", None, 2, call_id(2)),
+    ]
+    assert used(store, app="support") == used(store)[1:]
+    assert used(store, "globex") == []
+    assert used(store, "acme") == used(store)
+
+
+def test_use_is_counted_by_whole_hours(store: CallStore) -> None:
+    store.write(batch([record(number, NOON + number * HOUR) for number in range(4)]))
+    assert [row[3] for row in used(store, since_ns=NOON + HOUR + 1, until_ns=NOON + 3 * HOUR)] == [2]
+    assert [row[3] for row in used(store, since_ns=NOON + HOUR, until_ns=NOON + 2 * HOUR + 1)] == [2]
+
+
+def test_what_is_read_again_is_not_counted_again(store: CallStore) -> None:
+    once = batch([record(1), record(2, fingerprint="f1", prompt=None)])
+    for _ in range(3):
+        store.write(once)
+    assert [row[3] for row in used(store)] == [1, 1]
+
+
+def test_an_aborted_call_counts_where_it_had_reached_a_model(store: CallStore) -> None:
+    store.write(batch([in_flight(1, attempts=[AttemptRecord("openai", "m", 1, "first")]), in_flight(2)]))
+    store.abort("w.1")
+    assert [row[3:] for row in used(store)] == [(1, call_id(1))]
+
+
+def test_fingerprints_beyond_a_bound_are_counted_together(store: CallStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headgate.stores.calls_day.USES_MAX", 3)
+    store.write(batch([record(n, NOON + n, prompt=None, fingerprint=f"f{n}") for n in range(8)] + [record(9)]))
+    store.write(batch([record(10, prompt=None, fingerprint="f0"), record(11, prompt=None, fingerprint="f7")], end=5000))
+    assert {row[2]: row[3] for row in used(store)} == {"f0": 2, "f1": 1, "f2": 1, "*": 6, None: 1}
+    assert sum(row[3] for row in used(store)) == 11
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.sampled_from([None, "prompt/a@1.0.0"]), st.sampled_from([None, "f1", "f2"]), st.booleans())),
+    st.integers(1, 5),
+)
+def test_every_call_is_counted_once_however_it_is_portioned(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str | None, str | None, bool]], portion: int
+) -> None:
+    store = CALL_STORES["sqlite"](tmp_path_factory.mktemp("s"))
+    made = [
+        (record if reached else refused)(number, prompt=prompt, fingerprint=mark)
+        for number, (prompt, mark, reached) in enumerate(rows)
+    ]
+    for start in range(0, len(made), portion):
+        part = made[start : start + portion]
+        store.write(batch(part, end=64 + 100 * (start + len(part))))
+    uses = store.prompt_use(EVERY_TENANT, 0, FOREVER)
+    assert sum(use.calls for use in uses) == sum(reached for _, _, reached in rows)
+    assert sum(use.calls for use in uses if use.prompt) == sum(
+        reached and prompt is not None for prompt, _, reached in rows
+    )
+    store.close()

@@ -23,6 +23,7 @@ from headgate.app import lifecycle, operations
 from headgate.app.answering import Answering
 from headgate.app.children import Lifeline, Report, on_hangup
 from headgate.app.config import Config
+from headgate.app.drafts import load_draft
 from headgate.app.folder import write_whole
 from headgate.app.generation import Generation
 from headgate.app.hearing import Hearing
@@ -38,9 +39,11 @@ from headgate.core.keys import EVERY_TENANT
 from headgate.core.ports import Clock, Entropy
 from headgate.core.roles import allow
 from headgate.edge.management import Authenticate, management_app
+from headgate.prompts import Adoption, Coverages, Discovery, discovery_handlers
 from headgate.stores.calls_sqlite import SqliteCalls
 from headgate.stores.control import ControlStore
 from headgate.stores.events_sqlite import SqliteEvents
+from headgate.stores.prompts_sqlite import SqlitePrompts
 from headgate.stores.scores_sqlite import SqliteScores
 from headgate.telemetry import Aside, EventLog, Keeper, Metrics, Queries, ScoreDesk, fold
 from headgate.wire.client import HttpTransport
@@ -85,6 +88,8 @@ class Control:
         self.metrics = Metrics(lambda: operations.worker_gauges(state))
         self.events = SqliteEvents(state / CALLS_FOLDER)
         self.scores = SqliteScores(state / CALLS_FOLDER)
+        self.prompts = SqlitePrompts(state / CALLS_FOLDER)
+        self.discovery = Discovery(self.prompts, self.calls, clock, lambda: self._retention.calls_days)
         self.scoring = ScoreDesk(self.scores, self.calls, clock, entropy, lambda: self._retention.calls_days)
         self.webhook = None if config.webhook is None else Webhook(config.webhook, HttpTransport(clock), clock)
         listeners = [self.metrics.count_events, *([] if self.webhook is None else [self.webhook.offer])]
@@ -99,7 +104,7 @@ class Control:
             self.calls,
             clock,
             [self.metrics.count, self.answering.saw],
-            aside=Aside(self.hearing),
+            aside=Aside(self.hearing, self.discovery),
         )
 
     def handlers(self) -> list[Handler]:
@@ -114,8 +119,14 @@ class Control:
             *lifecycle.handlers(self.lifecycle),
             *telemetry.event_handlers(self.events, clock),
             *telemetry.score_handlers(self.scoring, self.scores, clock),
+            *discovery_handlers(
+                Coverages(self.prompts, self.calls, self._key_names), Adoption(self.prompts, load_draft), clock
+            ),
             *telemetry.handlers(Queries(self.calls, self.scores), self.metrics, lambda: self.keeper.state, clock),
         ]
+
+    def _key_names(self) -> dict[str, str]:
+        return {key.info.id: key.info.name for key in self.keys.keys(EVERY_TENANT)}
 
     async def keep(self, stopped: asyncio.Event) -> None:
         """Drain journals until stopped; publish what keys have spent; drop what is too old.
@@ -141,6 +152,7 @@ class Control:
                 self.calls.retain(now_ns, self._retention)
                 self.events.retain(now_ns - EVENTS_DAYS * DAY_NS)
                 self.scoring.retain()
+                self.discovery.tend()
                 self.lifecycle.look()
         except (OSError, StoreUnavailable) as error:
             log.warning("could not publish keys or drop old calls: %s; trying again", type(error).__name__)
@@ -162,6 +174,7 @@ class Control:
         self.calls.close()
         self.events.close()
         self.scores.close()
+        self.prompts.close()
         self.keys.close()
 
 

@@ -12,6 +12,7 @@ from headgate.core.errors import InvalidRequest
 
 Role = Literal["admin", "operator", "author", "reviewer", "viewer"]
 ROLES: tuple[Role, ...] = get_args(Role)
+BODY_ROLES: tuple[Role, ...] = ("operator", "author")  # who may read what users and models wrote
 _EVERY = frozenset(ROLES)
 _BY_NAME: dict[str, Role] = {role: role for role in ROLES}
 

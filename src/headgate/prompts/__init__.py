@@ -1,8 +1,22 @@
-"""Prompts: templates, and putting the exact text into a call."""
+"""Prompts: templates, putting the exact text into a call, and finding those that nobody registered."""
 
+from headgate.prompts.adoption import Adoption
 from headgate.prompts.compile import compile_prompt
+from headgate.prompts.coverage import Coverages
+from headgate.prompts.discovery import Discovery
+from headgate.prompts.handlers import discovery_handlers
 from headgate.prompts.partials import Partial, Partials
 from headgate.prompts.program import TemplateProgram
 from headgate.prompts.render import Prompts
 
-__all__ = ["Partial", "Partials", "Prompts", "TemplateProgram", "compile_prompt"]
+__all__ = [
+    "Adoption",
+    "Coverages",
+    "Discovery",
+    "Partial",
+    "Partials",
+    "Prompts",
+    "TemplateProgram",
+    "compile_prompt",
+    "discovery_handlers",
+]

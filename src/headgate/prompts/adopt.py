@@ -18,7 +18,7 @@ ENUM_MAX = 5  # values, each seen three times on average
 ENUM_SEEN = 3
 INTEGER_DIGITS_MAX = 15  # exact in every JSON reader
 NAME_CHARS_MAX = 40
-MARKS = frozenset("{%#")
+MARKS = frozenset("%#")
 RESERVED = frozenset({
     "and", "else", "elif", "endfor", "endif", "false", "for", "if", "in", "is", "loop", "none", "not", "null", "or",
     "true",
@@ -63,10 +63,13 @@ def draft(skeleton: Skeleton, texts: Sequence[str]) -> Draft:
     return Draft(_template(blocks, names), inputs, list(texts))
 
 
-def written(made: Draft, name: str, about: str) -> str:
+def written(made: Draft, name: str, owner: str | None, about: str) -> str:
     """The draft as a prompt file. `about` goes into the message."""
     properties: JsonObject = {one.name: one.schema for one in made.inputs}
-    head: JsonObject = {"kind": "prompt", "name": name, "version": "1.0.0", "message": about}
+    head: JsonObject = {"kind": "prompt", "name": name, "version": "1.0.0"}
+    if owner is not None:
+        head["owner"] = owner
+    head["message"] = about
     if made.inputs:
         head["inputs"] = {"type": "object", "properties": properties, "required": [*properties]}
     head["messages"] = [{"role": "system", "content": made.template}]
@@ -153,10 +156,16 @@ def _template(blocks: Sequence[str], names: Sequence[str]) -> str:
 
 
 def _plain(text: str, variable_follows: bool) -> str:
-    """Text that the template language leaves alone: a brace that would open a tag is written as a string."""
+    """Text that the template language leaves alone: braces that would open a tag are written as a string."""
     out: list[str] = []
-    for index, sign in enumerate(text):
-        following = text[index + 1 : index + 2]
-        opens = following in MARKS if following else variable_follows
-        out.append('{{ "{" }}' if sign == "{" and opens else sign)
-    return "".join(out)
+    at = 0
+    while (start := text.find("{", at)) >= 0:
+        stop = start
+        while text[stop : stop + 1] == "{":
+            stop += 1
+        following = text[stop : stop + 1]
+        braces = text[start:stop]
+        opens = len(braces) > 1 or (following in MARKS if following else variable_follows)
+        out += [text[at:start], '{{ "' + braces + '" }}' if opens else braces]
+        at = stop
+    return "".join(out) + text[at:]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -60,13 +61,24 @@ class Coverage(msgspec.Struct, frozen=True):
     more_calls: int
 
 
-class Coverages:
-    """Makes the report. `key_name` tells what people call a key; None where it is not known."""
+class _Alike(NamedTuple):
+    """What calls of one offender have in common; `group` "" where they are in none."""
 
-    def __init__(self, texts: PromptTexts, uses: Uses, key_name: Callable[[str], str | None]) -> None:
+    kind: str
+    group: str
+    app: str | None
+    model: str
+    key_id: str
+    tenant: str
+
+
+class Coverages:
+    """Makes the report. `key_names` tells what people call each key, by its id."""
+
+    def __init__(self, texts: PromptTexts, uses: Uses, key_names: Callable[[], Mapping[str, str]]) -> None:
         self._texts = texts
         self._uses = uses
-        self._key_name = key_name
+        self._key_names = key_names
 
     def report(self, scope: str, since_ns: int, until_ns: int, app: str | None, most: int) -> Coverage:
         """The coverage of a range of time; `most` offenders are listed. Raises StoreUnavailable."""
@@ -88,15 +100,19 @@ class Coverages:
 
     def _offenders(self, scope: str, uses: Sequence[PromptUse]) -> list[Offender]:
         members = self._texts.members(scope)
-        alike: dict[tuple[str, str, str | None, str, str, str], list[PromptUse]] = {}
+        alike: dict[_Alike, list[PromptUse]] = {}
         for use in uses:
             kind, group = NO_SYSTEM, ""
             if use.fingerprint is not None:
                 group = members.get((use.tenant, use.fingerprint), "")
                 kind = GROUPED if group else UNTOLD
-            alike.setdefault((kind, group, use.app, use.model, use.key_id, use.tenant), []).append(use)
-        shown = self._shown({(key[5], key[1]) for key in alike if key[1]})
-        found = [self._offender(key, group, shown) for key, group in alike.items()]
+            alike.setdefault(_Alike(kind, group, use.app, use.model, use.key_id, use.tenant), []).append(use)
+        shown = self._shown({(key.tenant, key.group) for key in alike if key.group})
+        names = self._key_names()
+        found = [
+            _offender(key, group, shown.get((key.tenant, key.group)), names.get(key.key_id))
+            for key, group in alike.items()
+        ]
         return sorted(found, key=lambda one: (-one.calls, one.kind, one.fingerprint or "", one.key_id, one.model))
 
     def _shown(self, wanted: set[tuple[str, str]]) -> dict[tuple[str, str], str]:
@@ -108,29 +124,23 @@ class Coverages:
             if (one.tenant, one.id) in wanted
         }
 
-    def _offender(
-        self,
-        key: tuple[str, str, str | None, str, str, str],
-        uses: Sequence[PromptUse],
-        shown: dict[tuple[str, str], str],
-    ) -> Offender:
-        kind, group, app, model, key_id, tenant = key
-        last = max(uses, key=_last)
-        marks = {use.fingerprint for use in uses} - {None, OTHERS}
-        return Offender(
-            kind=kind,
-            fingerprint=group or None,
-            text=shown.get((tenant, group)),
-            fingerprints=len(marks),
-            app=app,
-            model=model,
-            key_id=key_id,
-            key=self._key_name(key_id),
-            tenant=tenant,
-            calls=sum(use.calls for use in uses),
-            last_ns=last.last_ns,
-            call=last.call,
-        )
+
+def _offender(alike: _Alike, uses: Sequence[PromptUse], text: str | None, key: str | None) -> Offender:
+    last = max(uses, key=_last)
+    return Offender(
+        kind=alike.kind,
+        fingerprint=alike.group or None,
+        text=text,
+        fingerprints=len({use.fingerprint for use in uses} - {None, OTHERS}),
+        app=alike.app,
+        model=alike.model,
+        key_id=alike.key_id,
+        key=key,
+        tenant=alike.tenant,
+        calls=sum(use.calls for use in uses),
+        last_ns=last.last_ns,
+        call=last.call,
+    )
 
 
 def _last(use: PromptUse) -> int:

@@ -86,7 +86,7 @@ class Skeleton(msgspec.Struct, frozen=True):
         the same template."""
         words = words_of(text)
         pairs = align(self.words, words)
-        if not self._like(words, pairs):
+        if not self._like(words, pairs, cut):
             return None
         loose = self._common(words, pairs)
         if cut:
@@ -95,11 +95,13 @@ class Skeleton(msgspec.Struct, frozen=True):
         many = sum(made.gaps) > GAPS_MAX or len(made.words) < COMMON_MIN
         return None if many or made.split(text) is None else made
 
-    def _like(self, words: Sequence[str], pairs: Sequence[tuple[int, int]]) -> bool:
+    def _like(self, words: Sequence[str], pairs: Sequence[tuple[int, int]], cut: bool) -> bool:
         common, mine, others = len(pairs), len(self.words), len(words)
         if common < COMMON_MIN:
             return False
-        if any(self.gaps):
+        if cut:
+            alike = common >= LIKE * others
+        elif any(self.gaps):
             alike = common >= KEPT * mine and common >= FILLED * others
         else:
             alike = common >= LIKE * max(mine, others)

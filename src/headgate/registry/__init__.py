@@ -7,10 +7,11 @@ from headgate.registry.published import Document, Published, publish, workspace_
 from headgate.registry.resolve import exact, of_channel
 from headgate.registry.resolve import parse as parse_address
 from headgate.registry.service import Outcome, Registry
-from headgate.registry.workspace import APP_KIND, Workspace, load_workspace
+from headgate.registry.workspace import APP_KIND, Workspace, load_workspace, read_documents
 from headgate.registry.yaml_tree import Tree, read_yaml
 
 __all__ = [
     "APP_KIND", "PUBLISHED_FORMAT", "Document", "Outcome", "Published", "Registry", "Tree", "Workspace", "exact",
-    "handlers", "load_workspace", "of_channel", "offer", "parse_address", "publish", "read_yaml", "workspace_of",
+    "handlers", "load_workspace", "of_channel", "offer", "parse_address", "publish", "read_documents", "read_yaml",
+    "workspace_of",
 ]  # fmt: skip

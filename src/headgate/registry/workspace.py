@@ -93,6 +93,18 @@ def _load_file(path: Path, out: Workspace, seen: Callable[[bytes], object]) -> N
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{file}:{line}", "not UTF-8 text", "save the file as UTF-8") from error
+    _take_all(text, file, out)
+
+
+def read_documents(text: str, file: str) -> Workspace:
+    """The workspace that one text makes; `file` is what its mistakes are told of. Raises ConfigError for what is no
+    YAML."""
+    out = Workspace()
+    _take_all(text, file, out)
+    return out
+
+
+def _take_all(text: str, file: str, out: Workspace) -> None:
     for tree in read_yaml(text, file):
         try:
             _take(tree, file, out)

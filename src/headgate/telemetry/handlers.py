@@ -12,16 +12,15 @@ from headgate.core.calls import CallFilter
 from headgate.core.errors import InvalidRequest
 from headgate.core.events import EventFilter
 from headgate.core.handlers import Ask, Handler, Text
+from headgate.core.moments import moment_ns
 from headgate.core.ports import Clock
-from headgate.core.roles import allow
+from headgate.core.roles import BODY_ROLES, allow
 from headgate.telemetry.answers import AnswersLine
 from headgate.telemetry.events import EventLines, TroubleLines, line_of, troubled
 from headgate.telemetry.keeper import JournalState
 from headgate.telemetry.metrics import CONTENT_TYPE, Metrics
-from headgate.telemetry.moments import moment_ns
 from headgate.telemetry.ports import EventQueries
 from headgate.telemetry.queries import CallDetail, CallLines, ProviderLine, Queries, without_bodies
-from headgate.telemetry.score_lines import BODY_ROLES
 
 LIMIT_MAX = 1000
 DAY_NS = 86_400_000_000_000

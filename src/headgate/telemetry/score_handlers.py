@@ -8,12 +8,12 @@ import msgspec
 
 from headgate.core.errors import CallerError, InvalidRequest
 from headgate.core.handlers import Ask, Handler
+from headgate.core.moments import moment_ns
 from headgate.core.ports import Clock
-from headgate.core.roles import allow
+from headgate.core.roles import BODY_ROLES, allow
 from headgate.core.scores import ArmSums, Metric, ScoreFilter, Source
-from headgate.telemetry.moments import moment_ns
 from headgate.telemetry.ports import ScoreQueries
-from headgate.telemetry.score_lines import BODY_ROLES, ScoreLine, line_of
+from headgate.telemetry.score_lines import ScoreLine, line_of
 from headgate.telemetry.scores import ScoreDesk, ScoreRequest, Taken
 
 LIMIT_MAX = 1000

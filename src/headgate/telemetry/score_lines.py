@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from headgate.core.roles import Role
 from headgate.core.scores import Score, StoredScore
-
-BODY_ROLES: tuple[Role, ...] = ("operator", "author")  # who may read what users and models wrote
 
 
 class ScoreLine(msgspec.Struct, frozen=True):
     """One score. `value` None: a correction alone. `waits`: its call is not known yet. Times are nanoseconds since the
-    Unix epoch. Comment and correction are for those who may read what users and models wrote (BODY_ROLES)."""
+    Unix epoch. Comment and correction are for those who may read what users and models wrote."""
 
     id: str
     call: str

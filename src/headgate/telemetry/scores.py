@@ -16,10 +16,10 @@ import msgspec
 from headgate.core.errors import CallerError, Forbidden, InvalidRequest, LimitExceeded
 from headgate.core.handlers import Actor
 from headgate.core.ids import minted_ns
+from headgate.core.moments import moment_ns
 from headgate.core.ports import Clock, Entropy
 from headgate.core.record import CallRecord
 from headgate.core.scores import CallFacts, Fate, GivenScore, Kind, Score, Source
-from headgate.telemetry.moments import moment_ns
 from headgate.telemetry.ports import CallQueries, ScoreStore
 
 NAME_CHARS_MAX = 64
