@@ -123,34 +123,18 @@ def score_handlers(desk: ScoreDesk, scores: ScoreQueries, clock: Clock) -> list[
     return [
         Handler("POST", "/api/scores", "Score a call", give, Taken, GIVERS, body=ScoreRequest, callers=True),
         Handler(
-            "POST",
-            "/api/scores/batch",
-            "Score many calls",
-            give_many,
-            ScoreAnswers,
-            GIVERS,
-            body=ScoreBatch,
+            "POST", "/api/scores/batch", "Score many calls", give_many, ScoreAnswers, GIVERS, body=ScoreBatch,
             callers=True,
         ),
         Handler(
-            "GET",
-            "/api/scores",
-            "List scores, the latest first",
-            listed,
-            ScoreLines,
-            allow("viewer"),
+            "GET", "/api/scores", "List scores, the latest first", listed, ScoreLines, allow("viewer"),
             query=ScoresQuery,
         ),
         Handler(
-            "GET",
-            "/api/scores/sums",
-            "Sums of a metric per release and arm",
-            added,
-            Sums,
-            allow("viewer"),
+            "GET", "/api/scores/sums", "Sums of a metric per release and arm", added, Sums, allow("viewer"),
             query=SumsQuery,
         ),
-    ]
+    ]  # fmt: skip
 
 
 def _answer(one: Taken | CallerError) -> ScoreAnswer:
