@@ -4,23 +4,49 @@ from __future__ import annotations
 
 from collections import Counter
 
+import msgspec
+
 from headgate.core.discovery import StoredGroup
-from headgate.prompts.skeleton import Skeleton, words_of
+from headgate.prompts.skeleton import Skeleton
 
 GROUPS_MAX = 1_000
-TRIED_MAX = 8  # groups that share most of their longest words with a text
 ANCHORS = 12  # longest words of a group
+LIKELY_MAX = 8  # groups that share most of their anchors with a text
+TRIED_MAX = 3  # of those, held against it word by word
+SHARED = 0.5  # of a group's words that a text has, whatever their order
+EDGE_CHARS = 40  # at the beginning or the end, that are the same
 
 _Key = tuple[str, str]
+
+
+class _Group(msgspec.Struct):
+    skeleton: Skeleton
+    words: frozenset[str]
+    anchors: frozenset[str]
+    begin: str
+    end: str
+
+    @classmethod
+    def of(cls, skeleton: Skeleton) -> _Group:
+        blocks = skeleton.blocks
+        words = frozenset(word for block in blocks for word in block.split())
+        anchors = frozenset(sorted(words, key=lambda word: (-len(word), word))[:ANCHORS])
+        return cls(skeleton, words, anchors, blocks[0][:EDGE_CHARS], blocks[-1][-EDGE_CHARS:])
+
+    def likely(self, text: str, words: set[str]) -> bool:
+        """Whether a closer look may be worth its time."""
+        if len(self.words & words) >= SHARED * len(self.words):
+            return True
+        begins = len(self.begin) == EDGE_CHARS and text.startswith(self.begin)
+        return begins or (len(self.end) == EDGE_CHARS and text.endswith(self.end))
 
 
 class Groups:
     """Skeletons by (tenant, id). Not safe to use from two threads at once."""
 
     def __init__(self, stored: list[StoredGroup]) -> None:
-        self._skeletons: dict[_Key, Skeleton] = {}
+        self._groups: dict[_Key, _Group] = {}
         self._by_anchor: dict[_Key, set[str]] = {}
-        self._anchors: dict[_Key, set[str]] = {}
         for one in stored:
             self._set((one.tenant, one.id), Skeleton(tuple(one.words), tuple(one.gaps)))
 
@@ -30,33 +56,34 @@ class Groups:
         (None, None) where it fits no group and there is no room for another.
         """
         for id in self._likely(tenant, text):
-            before = self._skeletons[tenant, id]
+            before = self._groups[tenant, id].skeleton
             made = before.joined(text, cut)
             if made is not None:
                 if made == before:
                     return id, None
                 self._set((tenant, id), made)
                 return id, StoredGroup(tenant, id, list(made.words), list(made.gaps))
-        if len(self._skeletons) >= GROUPS_MAX:
+        if len(self._groups) >= GROUPS_MAX:
             return None, None
         alone = Skeleton.of(text, cut)
         self._set((tenant, fingerprint), alone)
         return fingerprint, StoredGroup(tenant, fingerprint, list(alone.words), list(alone.gaps))
 
     def _likely(self, tenant: str, text: str) -> list[str]:
-        """Groups in the order of how many of their anchors are in the text."""
+        """Groups worth a closer look, those with most of their anchors in the text first."""
+        words = set(text.split())
         shared: Counter[str] = Counter()
-        for word in {word.strip() for word in words_of(text)}:
+        for word in words:
             shared.update(self._by_anchor.get((tenant, word), ()))
-        return [id for id, _ in sorted(shared.items(), key=lambda item: (-item[1], item[0]))[:TRIED_MAX]]
+        first = sorted(shared.items(), key=lambda item: (-item[1], item[0]))[:LIKELY_MAX]
+        return [id for id, _ in first if self._groups[tenant, id].likely(text, words)][:TRIED_MAX]
 
     def _set(self, key: _Key, skeleton: Skeleton) -> None:
         tenant, id = key
-        anchors = set(sorted({word.strip() for word in skeleton.words}, key=lambda word: (-len(word), word))[:ANCHORS])
-        before = self._anchors.get(key, set())
-        for word in before - anchors:
+        made, before = _Group.of(skeleton), self._groups.get(key)
+        old = frozenset[str]() if before is None else before.anchors
+        for word in old - made.anchors:
             self._by_anchor[tenant, word].discard(id)
-        for word in anchors - before:
+        for word in made.anchors - old:
             self._by_anchor.setdefault((tenant, word), set()).add(id)
-        self._anchors[key] = anchors
-        self._skeletons[key] = skeleton
+        self._groups[key] = made

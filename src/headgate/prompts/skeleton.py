@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import msgspec
@@ -22,14 +23,15 @@ SHOWN_GAP = "\N{HORIZONTAL ELLIPSIS}"
 _WORD = re2.compile(r"\s*(?:[\pL\pM\pN_]+|[^\s\pL\pM\pN_])")  # pyright: ignore[reportUnknownMemberType] - no types there
 
 
-def words_of(text: str) -> list[str]:
+@functools.lru_cache(maxsize=1)  # a new text is held against several skeletons
+def words_of(text: str) -> tuple[str, ...]:
     """Words and marks, each with the white space before it; what is left at the end belongs to the last. Joined they
     are the text."""
     found: list[str] = _WORD.findall(text)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - as above
     left = text[sum(len(word) for word in found) :]
     if left:
         found.append(left)
-    return found
+    return tuple(found)
 
 
 class Skeleton(msgspec.Struct, frozen=True):
@@ -41,7 +43,7 @@ class Skeleton(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, text: str, cut: bool = False) -> Skeleton:
         """A text alone: no gaps, but for the rest of one that was cut."""
-        words = tuple(words_of(text))
+        words = words_of(text)
         return cls(words, (*[False] * len(words), cut))
 
     @property
@@ -84,6 +86,8 @@ class Skeleton(msgspec.Struct, frozen=True):
     def joined(self, text: str, cut: bool = False) -> Skeleton | None:
         """The skeleton of this one's texts and a further one, of which the end may be `cut`; None where that is not of
         the same template."""
+        if not cut and self._fits(text):
+            return self
         words = words_of(text)
         pairs = align(self.words, words)
         if not self._like(words, pairs, cut):
@@ -94,6 +98,12 @@ class Skeleton(msgspec.Struct, frozen=True):
         made = _without_islands(loose)
         many = sum(made.gaps) > GAPS_MAX or len(made.words) < COMMON_MIN
         return None if many or made.split(text) is None else made
+
+    def _fits(self, text: str) -> bool:
+        """Whether a text only fills the gaps, and is not mostly filling: told without looking at its words."""
+        if not any(self.gaps) or self.split(text) is None:
+            return False
+        return len(self.words) >= EDGE_WORDS or sum(map(len, self.words)) >= FILLED * len(text)
 
     def _like(self, words: Sequence[str], pairs: Sequence[tuple[int, int]], cut: bool) -> bool:
         common, mine, others = len(pairs), len(self.words), len(words)

@@ -13,8 +13,8 @@ from headgate.dialects import DIALECTS
 
 TEXT_CHARS_MAX = 16_384
 REMEMBERED = 2_048  # of the younger half; twice that in all
-PER_SECOND = 20.0
-AT_ONCE = 100.0
+PER_SECOND = 5.0
+AT_ONCE = 50.0
 
 
 class PromptSamples:
