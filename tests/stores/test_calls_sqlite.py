@@ -10,10 +10,12 @@ import pytest
 import headgate.stores.calls_day as day_store
 from headgate.core.calls import CallFilter, Retention
 from headgate.core.errors import ConfigError, StoreUnavailable
+from headgate.core.ids import CallIds
 from headgate.core.keys import EVERY_TENANT
 from headgate.stores.calls_schema import DAY_STEPS, INDEX_FILE, RECORD_AT_PLACE, day_of, day_start, open_file, place
 from headgate.stores.calls_sqlite import SqliteCalls
 from headgate.telemetry import fold
+from tests.support.world import ManualClock, SeededEntropy
 from tests.telemetry.builders import DAY_NS, NOON, batch, call_id, record
 
 FOREVER = 1 << 62
@@ -81,6 +83,26 @@ def test_a_step_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
 def test_released_steps_are_not_edited() -> None:
     """Until the first release the schema may still change; from then on this number only rises."""
     assert len(DAY_STEPS) == 2
+
+
+def test_a_call_is_looked_for_around_the_time_in_its_identifier(tmp_path: Path) -> None:
+    store = SqliteCalls(tmp_path, fold)
+    clock = ManualClock(NOON)
+    ids = CallIds(clock, SeededEntropy())
+    made = [record(number, NOON + day * DAY_NS + shift) for number, (day, shift) in enumerate(
+        [(0, 0), (1, 0), (2, 0), (0, DAY_NS), (0, -DAY_NS)]
+    )]  # fmt: skip
+    for one, day in zip(made, (0, 1, 2, 0, 0), strict=True):
+        clock.wall_ns = NOON + day * DAY_NS
+        one.id = ids.mint()
+    store.write(batch(made))
+    for one in made:
+        found = store.call(EVERY_TENANT, one.id)
+        assert found is not None
+        assert found.received_ns == one.received_ns, "also where the clock was set between the two"
+    clock.wall_ns = NOON + 2 * DAY_NS
+    assert store.call(EVERY_TENANT, ids.mint()) is None
+    store.close()
 
 
 def test_a_locked_store_is_unavailable_and_says_which_file(tmp_path: Path, monkeypatch) -> None:

@@ -79,7 +79,7 @@ def test_an_unknown_price_names_the_target() -> None:
 
 def test_an_unregistered_prompt_shows_its_fingerprint() -> None:
     said = text(record(1, app=None, release=None, prompt=None, fingerprint="f" * 64, route=None))
-    assert "not registered; its fingerprint is ffffffffffffffff." in said
+    assert "not registered; its fingerprint is ffffffffffffffff, which `headgate adopt` takes." in said
     assert "the requested provider first, then its tier" in said
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from headgate.core.discovery import PromptSample
 from headgate.core.record import CallRecord, GapRecord
+from headgate.core.snapshot import App
 from headgate.core.stages import Funded
 from headgate.dialects import DIALECTS
 from headgate.stores.calls_sqlite import SqliteCalls
@@ -105,9 +106,11 @@ def test_memory_is_bounded_and_what_is_in_use_is_remembered() -> None:
     assert len(samples._younger) + len(samples._older) <= 2 * REMEMBERED
 
 
-def opened(clock: ManualClock, told: Told, discovery: bool, mark: str | None) -> None:
+def opened(clock: ManualClock, told: Told, discovery: bool, mark: str | None, app: App | None = None) -> None:
     made = planned(clock, "Plain")
-    one = made.planned.screened.grounded.prompted.selected.admitted.call
+    prompted = made.planned.screened.grounded.prompted
+    one = prompted.selected.admitted.call
+    msgspec.structs.force_setattr(prompted, "selected", msgspec.structs.replace(prompted.selected, app=app))
     one.snapshot = msgspec.structs.replace(one.snapshot, discovery=discovery)
     one.record.fingerprint = mark
 
@@ -122,6 +125,7 @@ def test_only_where_discovery_is_on_and_the_prompt_is_not_registered() -> None:
     clock, told = ManualClock(), Told()
     opened(clock, told, False, "f1")
     opened(clock, told, True, None)
+    opened(clock, told, True, "f1", App("quiet", ("me",), {}, "production", discovery=False))
     assert told.samples == []
     opened(clock, told, True, "f1")
     assert [one.fingerprint for one in told.samples] == ["f1"]

@@ -170,6 +170,7 @@ def test_a_key_of_another_tenant_never_reaches_the_call_and_is_not_told_of_it(pl
         (ScoreRequest("CALL", "thumbs"), "value"),
         (ScoreRequest("CALL", "thumbs", float("nan")), "value"),
         (ScoreRequest("CALL", "thumbs", 1e300), "value"),
+        (ScoreRequest("CALL", "thumbs", 10**400), "value"),
         (ScoreRequest("CALL", "thumbs", ""), "value"),
         (ScoreRequest("CALL", "thumbs", "x" * 201), "value"),
         (ScoreRequest("CALL", "thumbs", True, comment="x" * 4001), "comment"),

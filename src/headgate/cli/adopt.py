@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
         say(f"{options.into}: prompt {made['name']}")
         for line in _about(made):
             say(f"  {line}")
-        say(f"  next: name its inputs, pin {made['name']}@1 in the release of an app, `headgate check`")
+        say(f"  next: name its inputs, pin {made['name']}@1.0.0 in a release of an app, `headgate check`")
     return 0
 
 

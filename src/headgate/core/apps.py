@@ -118,6 +118,7 @@ class AppSource(msgspec.Struct, forbid_unknown_fields=True):
     cache: CacheSource | None = None
     when_down: DownSource | None = None
     review: ReviewSource | None = None
+    discovery: Literal["on", "off"] = "on"
 
     @property
     def owned(self) -> OwnersSource:

@@ -106,7 +106,8 @@ class Split(msgspec.Struct, frozen=True):
 
 
 class App(msgspec.Struct, frozen=True):
-    """What a client addresses as its model. `bodies`: none or full. `unregistered`: allow or deny.
+    """What a client addresses as its model. `bodies`: none or full. `unregistered`: allow or deny. `discovery`: whether
+    texts of its unregistered prompts may be told to control, where the snapshot has them told at all.
 
     `channels` hold the control's release where a channel is split; `splits` the rest of it.
     """
@@ -119,6 +120,7 @@ class App(msgspec.Struct, frozen=True):
     bodies: str = "none"
     stand_ins: StandIns | None = None
     splits: Mapping[str, Split] = {}
+    discovery: bool = True
 
 
 class DirectRoutes(Protocol):

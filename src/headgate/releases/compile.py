@@ -79,6 +79,7 @@ def compile_app(artifact: Artifact, parts: AppParts) -> App:
         default_channel=source.default_channel,
         unregistered=source.unregistered,
         bodies=source.bodies,
+        discovery=source.discovery == "on",
         stand_ins=_stand_ins(artifact, source),
     )
 

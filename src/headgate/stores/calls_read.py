@@ -14,6 +14,7 @@ import msgspec
 from headgate.core.calls import CallFilter, CallPage, Rollup, RollupKey
 from headgate.core.discovery import PromptUse
 from headgate.core.errors import InvalidRequest
+from headgate.core.ids import minted_ns
 from headgate.core.keys import EVERY_TENANT, Spend
 from headgate.core.record import CallRecord, GapRecord
 from headgate.stores.calls_schema import (
@@ -85,7 +86,7 @@ class CallReader:
         query = f"{_RECORD} WHERE id = ?"
         if values:
             query += f" AND subject IN (SELECT subject FROM subjects WHERE {tenant})"  # noqa: S608 - a constant
-        for day in reversed(days(self._folder, "calls")):
+        for day in self._days_of(call_id):
             with self._reading(day_path(self._folder, "calls", day)) as connection:
                 if connection is None:
                     continue
@@ -176,6 +177,16 @@ class CallReader:
                 if row is not None:
                     record.request_body, record.response_body = row
         return record
+
+    def _days_of(self, call_id: str) -> list[str]:
+        """The days to look for a call: those around the time in its identifier, where there are files of them."""
+        known = days(self._folder, "calls")
+        minted = minted_ns(call_id)
+        if minted is not None:
+            near = [day_of(max(minted + offset, 0)) for offset in (0, -DAY_NS, DAY_NS)]
+            if near[0] in known:
+                return [day for day in near if day in known]
+        return known[::-1]
 
     def _days_between(self, since_ns: int | None, until_ns: int | None) -> list[str]:
         first = "" if since_ns is None else day_of(max(since_ns, 0))

@@ -64,7 +64,8 @@ def _ran(record: CallRecord) -> list[str]:
         digest = f" (digest {record.prompt_digest[:12]})" if record.prompt_digest else ""
         lines.append(f"The prompt was {record.prompt}{digest}.")
     elif record.fingerprint is not None:
-        lines.append(f"Its system prompt is not registered; its fingerprint is {record.fingerprint[:16]}.")
+        mark = record.fingerprint[:16]
+        lines.append(f"Its system prompt is not registered; its fingerprint is {mark}, which `headgate adopt` takes.")
     if record.policy is not None:
         lines.append(f"The policy was {record.policy}.")
     if record.route is not None:

@@ -7,7 +7,6 @@ waited already, until the call would be older than the store keeps.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -192,7 +191,7 @@ def _value(request: ScoreRequest) -> tuple[Kind, float | None, str | None]:
         return "boolean", float(value), None
     if isinstance(value, str):
         return "label", None, value
-    if not math.isfinite(value) or abs(value) > NUMBER_MAX:
+    if not -NUMBER_MAX <= value <= NUMBER_MAX:  # NaN is neither, and an integer may be too large for a float
         raise InvalidRequest(f"a number lies between -{NUMBER_MAX:g} and {NUMBER_MAX:g}", param="value")
     return "number", float(value), None
 

@@ -111,7 +111,7 @@ class CallWitness:
             record.sources = list(sources)
         if (self._call.snapshot.bodies if app is None else app.bodies) == "full":
             self._bodies = BodyKeeper(planned.screened.body)
-        if record.fingerprint is not None and self._call.snapshot.discovery:
+        if record.fingerprint is not None and self._call.snapshot.discovery and (app is None or app.discovery):
             self._owner.samples.look(record.fingerprint, funded)
         self._owner.journal.opened(record)
 
