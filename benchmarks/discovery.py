@@ -118,8 +118,9 @@ def grouping(frame: str, groups: int) -> float:
     made.place("t", "first", texts[0], False)
     began = time.thread_time()
     for clock, text in enumerate(texts[1:]):
-        found, _ = made.place("t", f"x{clock}", text, False)
-        assert found == "first"
+        found = made.place("t", f"x{clock}", text, False)
+        assert found is not None
+        assert found.id == "first"
     return (time.thread_time() - began) / (len(texts) - 1) * 1e3
 
 

@@ -14,6 +14,7 @@ from headgate.core.keys import EVERY_TENANT
 from headgate.prompts import Adoption, Coverages, Discovery, groups
 from headgate.prompts import discovery as discovery_module
 from headgate.prompts.render import fingerprint
+from headgate.prompts.skeleton import Skeleton
 from headgate.stores import prompts_sqlite
 from headgate.stores.prompts_sqlite import SqlitePrompts
 from tests.support.world import ManualClock
@@ -189,3 +190,35 @@ def test_a_sample_survives_the_journals_format() -> None:
     sample = PromptSample("f" * 16, "téxt", 9, 7, "call_1", "acme")
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(sample), type=PromptSample) == sample
     assert sample.cut
+
+
+def test_groups_that_come_to_the_same_template_become_one(place: Place) -> None:
+    frame = "Translate the question into SQL. Tables: {} Return only SQL, no comments, and never change any data."
+    long = "- orders(id, price, item, page, stock) - people(id, name, town, street, country) - items(id, size)"
+    other = "- days(month, day, hour, second, zone) - shops(place, owner, phone, since, until) - cats(age, colour)"
+    place.takes(frame.format(long + " " + other + " " + long), frame.format("- t(a)"), frame.format("- days(b)"))
+    place.takes(frame.format(other), frame.format(long), frame.format("- cats(age) - shops(place)"))
+    place.takes(frame.format(other + " " + other + " - u(v)"))
+    members = place.store.members("acme")
+    assert len(members) == 7
+    assert len(set(members.values())) == len(place.store.groups()) == 1
+    assert {one.group for one in place.store.texts("acme", place.store.groups()[0].id)} == set(members.values())
+    again = Discovery(place.store, place, place.clock, lambda: 30)
+    again.take([place.sample(frame.format("- w(x)"))])
+    assert len(place.store.groups()) == 1
+
+
+def test_two_groups_of_one_skeleton_are_one_from_then_on(place: Place) -> None:
+    place.takes("alpha beta gamma delta one", "alpha beta gamma delta two")
+    (old,) = place.store.groups()
+    made = groups.Groups([old])
+    made._changed("acme", "f" * 16, Skeleton.of("other words"))
+    merging = made._changed("acme", "f" * 16, Skeleton(tuple(old.words), tuple(old.gaps)))
+    assert (merging.id, merging.merged) == ("f" * 16, old.id)
+    assert merging.group is not None
+    place.store.put([], [merging.group], [("acme", old.id, merging.id)])
+    assert [one.id for one in place.store.groups()] == ["f" * 16]
+    assert set(place.store.members("acme").values()) == {"f" * 16}
+    found = made.place("acme", "e" * 16, "alpha beta gamma delta three", False)
+    assert found is not None
+    assert found.id == "f" * 16

@@ -17,7 +17,7 @@ from headgate.prompts.skeleton import Skeleton
 ENUM_MAX = 5  # values, each seen three times on average
 ENUM_SEEN = 3
 INTEGER_DIGITS_MAX = 15  # exact in every JSON reader
-NAME_CHARS_MAX = 40
+NAME_CHARS_MIN, NAME_CHARS_MAX = 3, 40
 MARKS = frozenset("%#")
 RESERVED = frozenset({
     "and", "else", "elif", "endfor", "endif", "false", "for", "if", "in", "is", "loop", "none", "not", "null", "or",
@@ -138,7 +138,7 @@ def _name(before: str, taken: set[str], number: int) -> str:
                 break
             word = sign + word
     word = word.lower()[:NAME_CHARS_MAX]
-    if not word[:1].isalpha() or word in RESERVED:
+    if not word[:1].isalpha() or len(word) < NAME_CHARS_MIN or word in RESERVED:
         word = "part"
     if word != "part" and word not in taken:
         return word

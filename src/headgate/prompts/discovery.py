@@ -36,21 +36,25 @@ class Discovery:
         groups = self._loaded()
         texts: dict[tuple[str, str], GroupedText] = {}
         changed: dict[tuple[str, str], StoredGroup] = {}
+        merged: list[tuple[str, str, str]] = []
         for sample in samples:
             who = sample.tenant, sample.fingerprint
             if who in texts or self._store.known(*who):
                 continue
-            id, group = groups.place(*who, sample.text, sample.cut)
-            if id is None:
+            placed = groups.place(*who, sample.text, sample.cut)
+            if placed is None:
                 continue
-            if group is not None:
-                changed[sample.tenant, id] = group
-            kept = self._keeps(sample, id)
-            texts[who] = GroupedText(*who, id, sample.text if kept else None, sample.chars, sample.at_ns)
+            if placed.group is not None:
+                changed[sample.tenant, placed.id] = placed.group
+            if placed.merged is not None:
+                merged.append((sample.tenant, placed.merged, placed.id))
+                changed.pop((sample.tenant, placed.merged), None)
+            kept = self._keeps(sample, placed.id)
+            texts[who] = GroupedText(*who, placed.id, sample.text if kept else None, sample.chars, sample.at_ns)
         if not texts:
             return
         try:
-            self._store.put(list(texts.values()), list(changed.values()))
+            self._store.put(list(texts.values()), list(changed.values()), merged)
         except StoreUnavailable:
             self._groups = None  # what is in memory is ahead of the store
             raise

@@ -41,33 +41,43 @@ class _Group(msgspec.Struct):
         return begins or (len(self.end) == EDGE_CHARS and text.endswith(self.end))
 
 
+class Placed(msgspec.Struct, frozen=True):
+    """Where a text belongs. `group` is what its group is now, where it is new or changed; `merged` names a group of the
+    same template that is part of this one from now on."""
+
+    id: str
+    group: StoredGroup | None = None
+    merged: str | None = None
+
+
 class Groups:
     """Skeletons by (tenant, id). Not safe to use from two threads at once."""
 
     def __init__(self, stored: list[StoredGroup]) -> None:
         self._groups: dict[_Key, _Group] = {}
         self._by_anchor: dict[_Key, set[str]] = {}
+        self._by_skeleton: dict[tuple[str, Skeleton], str] = {}
         for one in stored:
             self._set((one.tenant, one.id), Skeleton(tuple(one.words), tuple(one.gaps)))
 
-    def place(self, tenant: str, fingerprint: str, text: str, cut: bool) -> tuple[str | None, StoredGroup | None]:
-        """The group of a new text and, where the group is new or changed by it, what it is now.
-
-        (None, None) where it fits no group and there is no room for another.
-        """
+    def place(self, tenant: str, fingerprint: str, text: str, cut: bool) -> Placed | None:
+        """The group of a new text; None where it fits none and there is no room for another."""
         for id in self._likely(tenant, text):
             before = self._groups[tenant, id].skeleton
             made = before.joined(text, cut)
             if made is not None:
-                if made == before:
-                    return id, None
-                self._set((tenant, id), made)
-                return id, StoredGroup(tenant, id, list(made.words), list(made.gaps))
+                return Placed(id) if made == before else self._changed(tenant, id, made)
         if len(self._groups) >= GROUPS_MAX:
-            return None, None
-        alone = Skeleton.of(text, cut)
-        self._set((tenant, fingerprint), alone)
-        return fingerprint, StoredGroup(tenant, fingerprint, list(alone.words), list(alone.gaps))
+            return None
+        return self._changed(tenant, fingerprint, Skeleton.of(text, cut))
+
+    def _changed(self, tenant: str, id: str, made: Skeleton) -> Placed:
+        """Texts that came in another order may have made two groups that are the same by now: one goes on."""
+        other = self._by_skeleton.get((tenant, made))
+        if other is not None and other != id:
+            self._forget((tenant, other))
+        self._set((tenant, id), made)
+        return Placed(id, StoredGroup(tenant, id, list(made.words), list(made.gaps)), other if other != id else None)
 
     def _likely(self, tenant: str, text: str) -> list[str]:
         """Groups worth a closer look, those with most of their anchors in the text first."""
@@ -79,11 +89,21 @@ class Groups:
         return [id for id, _ in first if self._groups[tenant, id].likely(text, words)][:TRIED_MAX]
 
     def _set(self, key: _Key, skeleton: Skeleton) -> None:
+        self._forget(key)
         tenant, id = key
-        made, before = _Group.of(skeleton), self._groups.get(key)
-        old = frozenset[str]() if before is None else before.anchors
-        for word in old - made.anchors:
-            self._by_anchor[tenant, word].discard(id)
-        for word in made.anchors - old:
+        made = self._groups[key] = _Group.of(skeleton)
+        self._by_skeleton[tenant, skeleton] = id
+        for word in made.anchors:
             self._by_anchor.setdefault((tenant, word), set()).add(id)
-        self._groups[key] = made
+
+    def _forget(self, key: _Key) -> None:
+        before = self._groups.pop(key, None)
+        if before is None:
+            return
+        tenant, id = key
+        self._by_skeleton.pop((tenant, before.skeleton), None)
+        for word in before.anchors:
+            left = self._by_anchor[tenant, word]
+            left.discard(id)
+            if not left:
+                del self._by_anchor[tenant, word]

@@ -23,8 +23,11 @@ class PromptTexts(Protocol):
         """How many more characters of text there is room for."""
         ...
 
-    def put(self, texts: Sequence[GroupedText], groups: Sequence[StoredGroup]) -> None:
-        """Keep texts, and the groups that are new or changed, all or none."""
+    def put(
+        self, texts: Sequence[GroupedText], groups: Sequence[StoredGroup], merged: Sequence[tuple[str, str, str]] = ()
+    ) -> None:
+        """Keep texts, and the groups that are new or changed, all or none. `merged`: of this tenant, this group's texts
+        are that group's from now on."""
         ...
 
     def members(self, scope: str) -> Mapping[tuple[str, str], str]:

@@ -68,8 +68,11 @@ class SqlitePrompts:
             row = self._connection.execute("SELECT coalesce(sum(length(text)), 0) FROM texts").fetchone()
         return TEXT_CHARS_MAX - int(row[0])
 
-    def put(self, texts: Sequence[GroupedText], groups: Sequence[StoredGroup]) -> None:
-        """Keep texts, and the groups that are new or changed, all or none."""
+    def put(
+        self, texts: Sequence[GroupedText], groups: Sequence[StoredGroup], merged: Sequence[tuple[str, str, str]] = ()
+    ) -> None:
+        """Keep texts, and the groups that are new or changed, all or none. `merged`: of this tenant, this group's texts
+        are that group's from now on."""
         with self._lock, told(self._path), transaction(self._connection):
             self._connection.executemany(
                 "INSERT OR REPLACE INTO groups VALUES (?,?,?)",
@@ -78,6 +81,11 @@ class SqlitePrompts:
             self._connection.executemany(
                 "INSERT OR IGNORE INTO texts VALUES (?,?,?,?,?,?)", [msgspec.structs.astuple(one) for one in texts]
             )
+            for tenant, gone, into in merged:
+                self._connection.execute(
+                    "UPDATE texts SET group_id = ? WHERE tenant_id = ? AND group_id = ?", (into, tenant, gone)
+                )
+                self._connection.execute("DELETE FROM groups WHERE tenant_id = ? AND id = ?", (tenant, gone))
 
     def members(self, scope: str) -> Mapping[tuple[str, str], str]:
         """The group of each (tenant, fingerprint)."""
