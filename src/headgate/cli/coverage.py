@@ -8,11 +8,12 @@ from typing import Any
 
 from headgate.cli.client import Client, add_options
 from headgate.cli.commands import Commands
-from headgate.cli.tables import UNKNOWN, number, print_json, say, table, word
+from headgate.cli.tables import UNKNOWN, number, print_json, say, table
 from headgate.cli.times import moment, said, shown
 
 TEXT_CHARS = 60
 PERCENT = 100
+NO_APP = "(no app)"
 
 
 def register(commands: Commands) -> None:
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     )
     print()
     apps = [
-        [word(one["app"]), number(one["calls"]), number(one["registered"]), share(one["registered"], one["calls"])]
+        [one["app"] or NO_APP, number(one["calls"]), number(one["registered"]), share(one["registered"], one["calls"])]
         for one in found["apps"]
     ]
     print(table(["APP", "CALLS", "REGISTERED", "SHARE"], apps))
