@@ -1,5 +1,6 @@
 """Who may call, how much, and for how much money."""
 
+from headgate.admission.allowance import Allowance
 from headgate.admission.credential import credential
 from headgate.admission.desk import KeyDesk, NewKey
 from headgate.admission.files import KeySource, load_pepper
@@ -14,6 +15,7 @@ from headgate.admission.whoami import whoami_handlers
 
 __all__ = [
     "Admission",
+    "Allowance",
     "KeyDesk",
     "KeyRing",
     "KeySource",

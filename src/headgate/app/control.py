@@ -30,6 +30,8 @@ from headgate.app.hearing import Hearing
 from headgate.app.lifecycle import LifecycleMonitor
 from headgate.app.registry import RegistryHost
 from headgate.app.supervisor import url_of
+from headgate.app.trials import TrialDesk
+from headgate.app.trials import handlers as trial_handlers
 from headgate.app.webhook import Webhook
 from headgate.app.worker import GC_THRESHOLD, JOURNAL_FOLDER, stop_event
 from headgate.core.calls import Retention
@@ -99,6 +101,7 @@ class Control:
         self.host = RegistryHost(
             self.keys.registry(), generation.reread, operations.Reloader(state, os.getppid(), clock).reload, clock
         )
+        self.trials = TrialDesk(self.host, clock, entropy)
         self.keeper = Keeper(
             str(state / JOURNAL_FOLDER),
             self.calls,
@@ -116,6 +119,7 @@ class Control:
             *admission.limit_handlers(self.limits),
             *operations.handlers(self._state, self.host.reload),
             *registry.handlers(self.host.registry, clock.now_ns),
+            *trial_handlers(self.trials),
             *lifecycle.handlers(self.lifecycle),
             *telemetry.event_handlers(self.events, clock),
             *telemetry.score_handlers(self.scoring, self.scores, clock),

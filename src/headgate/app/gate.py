@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from headgate.admission import Admission
+from typing import Protocol
+
+from headgate import pipeline
 from headgate.app.probes import ProbeLines
 from headgate.core.ports import Clock, Entropy, EventSink, Journal, Transport
+from headgate.core.record import CallRecord
 from headgate.dialects import DIALECTS
 from headgate.guardrails import Guardrails
 from headgate.pipeline import Gate
@@ -15,8 +18,16 @@ from headgate.routing import Routing
 from headgate.telemetry import Telemetry
 
 
+class Settling(pipeline.Admission, Protocol):
+    """Admission that charges calls by their finished records."""
+
+    def correct(self, record: CallRecord) -> None:
+        """Charge a call by its record, now that it is complete."""
+        ...
+
+
 def wire_gate(
-    admission: Admission,
+    admission: Settling,
     journal: Journal,
     transport: Transport,
     clock: Clock,

@@ -12,7 +12,7 @@ from headgate.app.config import Config
 from headgate.app.operations import Reloaded
 from headgate.app.published import read_published, write_published
 from headgate.app.roster import read_roster
-from headgate.app.snapshot import compile_workspace
+from headgate.app.snapshot import Compiled, compile_workspace
 from headgate.core.artifact import Artifact
 from headgate.core.errors import ConfigError, NotFound, StoreUnavailable
 from headgate.core.faults import told
@@ -21,7 +21,18 @@ from headgate.core.keys import EVERY_TENANT
 from headgate.core.ports import Clock
 from headgate.core.registry import Reading, RegistryStore, Swapped
 from headgate.core.roles import allow
-from headgate.registry import APP_KIND, Outcome, Registry, Workspace, exact, load_workspace, parse_address, publish
+from headgate.registry import (
+    APP_KIND,
+    Outcome,
+    Registry,
+    Workspace,
+    completed,
+    exact,
+    load_workspace,
+    needed,
+    parse_address,
+    publish,
+)
 
 FOLDER = Actor("local", "workspace folder", EVERY_TENANT, allow("admin"))
 
@@ -157,10 +168,25 @@ class RegistryHost:
         """Everything compiled as a worker would."""
         config = self._reread()
         bare = msgspec.structs.replace(config, source=msgspec.structs.replace(config.source, guardrail=None))
-        workspace = Workspace()
-        for one in documents:
-            if one.ref.kind == APP_KIND:
-                workspace.apps[one.ref.name] = one
-            else:
-                workspace.artifacts.setdefault((one.ref.kind, one.ref.name), {})[one.ref.version] = one
-        return compile_workspace(bare, workspace, self._clock).faults
+        return compile_workspace(bare, _workspace(documents), self._clock).faults
+
+    def compile(self, reading: Reading, documents: Sequence[Artifact]) -> tuple[Config, Compiled]:
+        """Documents compiled as they would be served: with what they need of the registry, and the policy of releases
+        that name none. Raises ConfigError where the configuration cannot be read."""
+        config = self._reread()
+        everything = completed(reading, documents)
+        given = {(one.ref.kind, one.ref.name, one.ref.version) for one in everything}
+        for one in needed(reading, self._served_alone(reading, config)):
+            if (one.ref.kind, one.ref.name, one.ref.version) not in given:
+                everything.append(one)
+        return config, compile_workspace(config, _workspace(everything), self._clock)
+
+
+def _workspace(documents: Sequence[Artifact]) -> Workspace:
+    workspace = Workspace()
+    for one in documents:
+        if one.ref.kind == APP_KIND:
+            workspace.apps[one.ref.name] = one
+        else:
+            workspace.artifacts.setdefault((one.ref.kind, one.ref.name), {})[one.ref.version] = one
+    return workspace

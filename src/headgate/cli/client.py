@@ -69,15 +69,15 @@ class Client:
         said = {name: value for name, value in (query or {}).items() if value is not None}
         return self._call("GET", path + ("?" + urllib.parse.urlencode(said) if said else ""), None)
 
-    def post(self, path: str, body: object) -> Any:
-        """POST; the decoded answer. Raises ConfigError."""
-        return self._call("POST", path, json.dumps(body).encode())
+    def post(self, path: str, body: object, wait_s: float = TIMEOUT_S) -> Any:
+        """POST; the decoded answer, waited for `wait_s` seconds. Raises ConfigError."""
+        return self._call("POST", path, json.dumps(body).encode(), wait_s)
 
-    def _call(self, method: str, path: str, body: bytes | None) -> Any:
+    def _call(self, method: str, path: str, body: bytes | None, wait_s: float = TIMEOUT_S) -> Any:
         headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json"}
         request = urllib.request.Request(self._url + path, data=body, headers=headers, method=method)  # noqa: S310 - the operator's own URL
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - as above
+            with urllib.request.urlopen(request, timeout=wait_s) as answer:  # noqa: S310 - as above
                 data = answer.read()
         except urllib.error.HTTPError as error:
             raise self._refused(error) from error

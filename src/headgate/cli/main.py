@@ -16,8 +16,8 @@ from headgate.core.errors import ConfigError
 
 COMMANDS = (
     "init", "up", "reload", "check", "plan", "apply", "export", "apps", "release", "promote", "rollback", "history",
-    "review", "versions", "diff", "owners", "keys", "limits", "calls", "explain", "score", "coverage", "adopt",
-    "providers", "route", "cache", "events", "catalogue", "scan", "simulate", "drill", "demo", "whoami",
+    "review", "prompt", "versions", "diff", "owners", "keys", "limits", "calls", "explain", "score", "coverage",
+    "adopt", "providers", "route", "cache", "events", "catalogue", "scan", "simulate", "drill", "demo", "whoami",
 )  # fmt: skip
 
 

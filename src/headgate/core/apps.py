@@ -9,6 +9,7 @@ import msgspec
 from headgate.core.types import JsonObject
 
 DEFAULT_PROMPT = "default"
+TRIAL_CHANNEL = "trial"  # of calls that only try something: no app has such a channel, and coverage leaves them out
 RELEASES_MAX = 10_000
 ARMS_MAX = 8
 SHARE_TOTAL = 10_000  # weights of a split are in hundredths of a percent

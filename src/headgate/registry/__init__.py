@@ -1,7 +1,8 @@
 """The control plane of artifacts: versions, contracts, releases, channels, reviews, and the folders they come from."""
 
 from headgate.registry.handlers import handlers
-from headgate.registry.offered import offer
+from headgate.registry.needs import completed, needed
+from headgate.registry.offered import Offer, artifacts, offer
 from headgate.registry.published import FORMAT as PUBLISHED_FORMAT
 from headgate.registry.published import Document, Published, publish, workspace_of
 from headgate.registry.resolve import exact, of_channel
@@ -11,7 +12,7 @@ from headgate.registry.workspace import APP_KIND, Workspace, load_workspace, rea
 from headgate.registry.yaml_tree import Tree, read_yaml
 
 __all__ = [
-    "APP_KIND", "PUBLISHED_FORMAT", "Document", "Outcome", "Published", "Registry", "Tree", "Workspace", "exact",
-    "handlers", "load_workspace", "of_channel", "offer", "parse_address", "publish", "read_documents", "read_yaml",
-    "workspace_of",
+    "APP_KIND", "PUBLISHED_FORMAT", "Document", "Offer", "Outcome", "Published", "Registry", "Tree", "Workspace",
+    "artifacts", "completed", "exact", "handlers", "load_workspace", "needed", "of_channel", "offer", "parse_address",
+    "publish", "read_documents", "read_yaml", "workspace_of",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from headgate.core.apps import (
     DEFAULT_PROMPT,
     RELEASES_MAX,
     SHARE_TOTAL,
+    TRIAL_CHANNEL,
     AppSource,
     ChannelTarget,
     DownSource,
@@ -87,6 +88,8 @@ def compile_app(artifact: Artifact, parts: AppParts) -> App:
 def _check_target(artifact: Artifact, channel: str, target: ChannelTarget, releases: Mapping[int, Release]) -> None:
     """Raises ConfigError where a channel points at no release, or at a split that does not add up."""
     path = f"channels.{channel}"
+    if channel == TRIAL_CHANNEL:
+        raise artifact.fault(path, f"`{channel}` is where calls are kept that only try something", "another name")
     for number in channel_releases(target):
         if number not in releases:
             known = ", ".join(map(str, sorted(releases)))

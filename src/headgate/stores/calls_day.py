@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from headgate.core.apps import TRIAL_CHANNEL
 from headgate.core.calls import CallBatch, Kept, Rollup
 from headgate.core.discovery import OTHERS
 from headgate.core.record import CallBrief, CallLead, CallRecord
@@ -177,7 +178,7 @@ class DayWriter:
     def _add_use(self, records: Sequence[CallLead]) -> None:
         uses: dict[_Use, list[CallLead]] = {}
         for record in records:
-            if record.attempts:
+            if record.attempts and record.channel != TRIAL_CHANNEL:
                 uses.setdefault(_use(record), []).append(record)
         if not uses:
             return

@@ -1,0 +1,67 @@
+"""The child that renders a trial: `python -m headgate.prompts.rendering`, a job on stdin, what came of it on stdout.
+
+It bounds itself before it reads anything. Its environment holds no secret, and it opens no file and no connection.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+
+import msgspec
+
+from headgate.core.artifact import Artifact
+from headgate.core.errors import ConfigError, InvalidRequest
+from headgate.core.types import JsonObject
+from headgate.prompts.compile import compile_prompt
+from headgate.prompts.partials import Partials
+
+CPU_S = 5
+MEMORY_BYTES = 1 << 30
+_ENDED = 75  # out of memory
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A prompt, the partials it pins by `name@version`, and variables."""
+
+    prompt: Artifact
+    partials: dict[str, Artifact]
+    variables: JsonObject
+
+
+class Rendered(msgspec.Struct, frozen=True, omit_defaults=True):
+    """(role, text) pairs; or what is wrong, and the parameter at fault where one is."""
+
+    messages: list[tuple[str, str]] = []
+    wrong: str | None = None
+    param: str | None = None
+
+
+def render(job: Job) -> Rendered:
+    """Compiles and renders; mistakes are in the answer."""
+    partials = Partials(job.partials.get)
+    try:
+        for partial in job.partials.values():
+            partials.compile(partial)
+        return Rendered(compile_prompt(job.prompt, partials.look).render(job.variables))
+    except ConfigError as error:
+        return Rendered(wrong=f"{error.where}: {error.wrong} ({error.right})")
+    except InvalidRequest as error:
+        return Rendered(wrong=error.message, param=error.param)
+
+
+def main() -> int:
+    """One job. The kernel ends what takes too long or too much."""
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    try:
+        job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+        sys.stdout.buffer.write(msgspec.json.encode(render(job)))
+    except MemoryError:
+        return _ENDED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
