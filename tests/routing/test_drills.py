@@ -31,11 +31,16 @@ def test_calls_that_wait_at_a_silent_provider_are_called_off() -> None:
     assert (report.added_ms.max or 0) < 35_000  # their own deadlines are 60 and 300 s
 
 
-def test_a_slow_provider_is_left_alone() -> None:
-    hour = Outage(providers=("openai",), mode=MODES["slow"], hours=1.0, seed=10, rate=1.0, tail_s=400.0)
+@pytest.mark.parametrize(
+    ("provider", "rate", "seed"), [("openai", 1.0, 10), ("google", 0.5, 3), ("anthropic", 0.2, 2), ("google", 0.2, 3)]
+)
+def test_a_slow_provider_is_left_alone_however_few_call_it(provider: str, rate: float, seed: int) -> None:
+    hour = Outage(providers=(provider,), mode=MODES["slow"], hours=1.0, seed=seed, rate=rate, tail_s=400.0)
     report = run_outage(hour)
     assert [bar.name for bar in report.bars if not bar.met] == []
     assert report.dead_failed == 0
+    assert report.detect_s is not None
+    assert report.dead_tries <= 7
     assert report.recover_s is not None
 
 

@@ -153,10 +153,10 @@ class Breaker:
             wait_s = min(cooling[0] * 2.0 ** min(self._cools - 1, 30), cooling[1])
             self._hold(now + int(_jittered(wait_s, chance) * 1e9), now)
 
-    def suspect(self, now_ns: int, stream: bool) -> None:
-        """Somebody waits there for unusually long: calls go elsewhere until a probe tells."""
+    def suspect(self, now_ns: int, stream: bool, kind: str) -> None:
+        """Somebody waits there for unusually long, or did: calls go elsewhere until a probe tells."""
         if not self.held:
-            self.kind, self.failed_ns, self.stream = "unanswered", now_ns, stream
+            self.kind, self.failed_ns, self.stream = kind, now_ns, stream
             self._hold(now_ns, now_ns)
 
     def open(self, now_ns: int, chance: float) -> None:

@@ -91,11 +91,11 @@ class Health:
         now = self._clock.monotonic_ns()
         self._failed((target.provider, target.model), Failed("too_slow", None, started_ns, now, stream=True))
 
-    def suspect(self, target: Target, stream: bool) -> None:
-        """A call has waited for it for unusually long, and it has answered nobody since."""
+    def suspect(self, target: Target, stream: bool, kind: str = "unanswered") -> None:
+        """A call has waited for it for unusually long, and it has answered nobody since; or was answered `too_slow`."""
         now = self._clock.monotonic_ns()
         key = (target.provider, target.model)
-        (self._breakers.get(key) or self._add(key, now)).suspect(now, stream)
+        (self._breakers.get(key) or self._add(key, now)).suspect(now, stream, kind)
 
     def succeeded(self, target: Target, started_ns: int, stream: bool = False) -> None:
         """A call that began at `started_ns` got its whole answer. A whole answer proves nothing for streams."""
@@ -161,6 +161,10 @@ class Health:
         for breaker in held:
             breaker.probing = True
         return True
+
+    def opened(self, target: Target) -> bool:
+        """Whether it is left alone for its health; False where that is only suspected."""
+        return any(breaker.opened for breaker in self._of(target))
 
     def streamed(self, target: Target) -> bool:
         """Whether it was a streamed answer that failed last, so that only a streamed one tells."""

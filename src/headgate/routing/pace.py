@@ -1,26 +1,45 @@
 """How fast targets usually are, learned from their good answers: what tells a slow answer from a long one.
 
 Of each target three things are learned: the time to the first content of streams, the time of whole answers, and the
-time per token of output of both, which does not grow with an answer's length. Kept as counts in buckets of half an
-octave that fade, so that a quantile costs a walk over some thirty numbers and a note costs an addition.
+time per piece of work of both, which grows neither with an answer's length nor with its question's. Kept as counts in
+buckets of half an octave that fade, so that a quantile costs a walk over some thirty numbers and a note an addition.
+
+A slow answer teaches nothing, lest what is slow becomes usual. Of a target that gave few answers so far the slow ones
+are put aside: a probe tells whether it was the target, and they are forgotten, or the calls, and they are learned.
 """
 
 from __future__ import annotations
 
+from enum import Enum
+
 from headgate.core.snapshot import Target
 
 TARGETS_MAX = 4096
-LEARNED_MIN = 20  # good answers; with fewer nothing is known
+LEARNED_MIN = 20  # good answers; with fewer little is known
+FEW_MIN = 2  # with fewer nothing is
 FADE_AT = 1024  # so many notes halve all counts
 TOKENS_FLOOR = 64  # what an answer takes beside its tokens, in tokens: short ones are not slow ones
+INPUT_PER_OUTPUT = 32  # tokens of input take as long as one of output: they are read side by side, written one by one
 SUCCESS_SPAN = 50  # answers: how far back the share of good ones looks
 SLOW_MIN_US = 1_000_000  # what takes less is not slow, whatever is usual
 SLOW_FACTOR = 3.0  # slower than this many times the 99th percentile is slow
+FEW_FACTOR = 5.0  # than the slowest, where little is known
+SETTLED_S = 86_400.0  # what has been slow for so long, and nothing else, is usual now
+ASIDE_MAX = 16
 SOFT_FACTOR = 2.0  # waiting for longer than this many times the 99.9th percentile is worth a question
 SOFT_MIN_S = 2.0
 SOFT_UNKNOWN_S = 10.0  # of streams whose target is not known yet
 SOFT_WHOLE_UNKNOWN_S = 30.0
 _BUCKETS = 2 * 64
+
+
+class Verdict(Enum):
+    """How an answer compares with those before: DOUBTFUL is a slow one where too little is known, of the target or of
+    the answer, to be sure."""
+
+    USUAL = 0
+    DOUBTFUL = 1
+    SLOW = 2
 
 
 class Pace:
@@ -53,6 +72,14 @@ class Pace:
             found = self._limits[share] = self._walk(share)
         return found
 
+    def bound(self, share: float, factor: float, few_factor: float) -> int | None:
+        """`factor` times the quantile, in microseconds; `few_factor` times the slowest where little is known, None
+        where nothing is. For shares of 0.95 and more."""
+        usual = self.quantile(share)
+        if usual is not None:
+            return int(usual * factor)
+        return int(self._walk(share) * few_factor) if self.total >= FEW_MIN else None
+
     def _walk(self, share: float) -> int:
         left = self.total - int(self.total * share)  # so many lie at or above it
         for at in range(_BUCKETS - 1, -1, -1):
@@ -77,14 +104,45 @@ class TargetPace:
     """What is learned of one target. `answered_ns`: when it last gave a good answer (monotonic). `success`: the share
     of its answers that were good, the last SUCCESS_SPAN or so counting most."""
 
-    __slots__ = ("answered_ns", "each", "first", "success", "whole")
+    __slots__ = ("answered_ns", "aside", "each", "first", "slow_ns", "success", "whole")
 
     def __init__(self) -> None:
+        self.answered_ns = 0
+        self.success = 1.0
+        self.forget()
+
+    def forget(self) -> None:
+        """How fast it is, is to be learned anew."""
         self.first = Pace()
         self.whole = Pace()
         self.each = Pace()
-        self.answered_ns = 0
-        self.success = 1.0
+        self.aside: list[tuple[int | None, int, int | None]] = []  # slow answers, as `note` takes them
+        self.slow_ns: int | None = None  # since when all its answers were slow
+
+    def note(self, first_us: int | None, took_us: int, each_us: int | None) -> None:
+        """An answer to learn from."""
+        if each_us is not None:
+            self.each.note(each_us)
+        if first_us is None:
+            self.whole.note(took_us)
+        else:
+            self.first.note(first_us)
+
+    def usual(self) -> None:
+        """It answers as it usually does: those put aside were slow for reasons of their own."""
+        self.slow_ns = None
+        for answer in self.aside:
+            self.note(*answer)
+        self.aside.clear()
+
+    def slow(self, now_ns: int) -> bool:
+        """It answers slowly; False where it has done so for so long that this is usual now."""
+        if self.slow_ns is None:
+            self.slow_ns = now_ns
+        if now_ns - self.slow_ns < SETTLED_S * 1e9:
+            return True
+        self.forget()
+        return False
 
 
 class Paces:
@@ -105,22 +163,23 @@ class Paces:
             found = self._of[key] = TargetPace()
         return found
 
-    def answered(self, target: Target, first_us: int | None, took_us: int, tokens: int | None, now_ns: int) -> bool:
-        """A good answer: `first_us` to its first content where it was streamed. Whether it was slow: then it teaches
-        nothing, lest what is slow becomes usual."""
+    def answered(self, target: Target, first_us: int | None, took_us: int, work: int | None, now_ns: int) -> Verdict:
+        """A good answer: `first_us` to its first content where it was streamed, `work` in it (see `work_of`). A slow
+        one teaches nothing; a doubtful one nothing until `probed` tells, or a usual one comes."""
         pace = self.of(target)
         pace.answered_ns = now_ns
         pace.success += (1.0 - pace.success) / SUCCESS_SPAN
-        if tokens is not None:
-            each_us = took_us // (tokens + TOKENS_FLOOR)
-            if took_us > SLOW_MIN_US and _over(pace.each, each_us):
-                return True
-            pace.each.note(each_us)
-        if first_us is None:
-            pace.whole.note(took_us)
-        else:
-            pace.first.note(first_us)
-        return False
+        each_us = None if work is None else took_us // work
+        if took_us > SLOW_MIN_US and _slow_answer(pace, first_us, each_us) and pace.slow(now_ns):
+            if each_us is not None and pace.each.total >= LEARNED_MIN:
+                return Verdict.SLOW
+            if len(pace.aside) < ASIDE_MAX:
+                pace.aside.append((first_us, took_us, each_us))
+            return Verdict.DOUBTFUL
+        if each_us is not None or first_us is not None:
+            pace.usual()
+        pace.note(first_us, took_us, each_us)
+        return Verdict.USUAL
 
     def failed(self, target: Target) -> None:
         """An answer that did not come, or was no good."""
@@ -136,24 +195,50 @@ class Paces:
         pace = self.of(target)
         return (pace.first if stream else pace.whole).quantile(0.5)
 
-    def dawdles(self, target: Target, first_us: int | None, took_us: int, tokens: int | None) -> bool:
-        """Whether such an answer is slow for this target; False where too little is known. It teaches nothing."""
-        if took_us <= SLOW_MIN_US:
-            return False
+    def probed(self, target: Target, first_us: int | None, took_us: int, tokens: int | None, now_ns: int) -> bool:
+        """Whether a probe's good answer is slow for this target; False where too little is known. It teaches nothing
+        of its own."""
         pace = self.of(target)
-        if first_us is not None and pace.first.total >= LEARNED_MIN:
-            return _over(pace.first, first_us)
-        return _over(pace.each, took_us // ((tokens or 0) + TOKENS_FLOOR))
+        each_us = took_us // ((tokens or 0) + TOKENS_FLOOR)
+        if took_us > SLOW_MIN_US and _slow_probe(pace, first_us, each_us) and pace.slow(now_ns):
+            pace.aside.clear()
+            return True
+        pace.usual()
+        return False
 
     def soft_ns(self, target: Target, stream: bool) -> int:
         """How long a call may wait for this target's first content before somebody asks whether it is still there."""
         pace = self.of(target)
-        usual = (pace.first if stream else pace.whole).quantile(0.999)
-        if usual is None:
+        bound_us = (pace.first if stream else pace.whole).bound(0.999, SOFT_FACTOR, FEW_FACTOR)
+        if bound_us is None:
             return int((SOFT_UNKNOWN_S if stream else SOFT_WHOLE_UNKNOWN_S) * 1e9)
-        return max(int(usual * 1000 * SOFT_FACTOR), int(SOFT_MIN_S * 1e9))
+        return max(bound_us * 1000, int(SOFT_MIN_S * 1e9))
 
 
-def _over(pace: Pace, us: int) -> bool:
-    usual = pace.quantile(0.99)
-    return usual is not None and us > usual * SLOW_FACTOR
+def work_of(input_tokens: int | None, output_tokens: int | None) -> int | None:
+    """How much there was to do for an answer, in tokens of output, thoughts among them; None where that is unknown."""
+    if output_tokens is None:
+        return None
+    return output_tokens + (input_tokens or 0) // INPUT_PER_OUTPUT + TOKENS_FLOOR
+
+
+def _slow_answer(pace: TargetPace, first_us: int | None, each_us: int | None) -> bool:
+    """By its work; where that is unknown by its first content, which may have been thought about for long."""
+    if each_us is not None:
+        return _over(pace.each, each_us, FEW_FACTOR)
+    return first_us is not None and _over(pace.first, first_us, FEW_FACTOR)
+
+
+def _slow_probe(pace: TargetPace, first_us: int | None, each_us: int) -> bool:
+    """By its first content where as much is known of that."""
+    for least in (LEARNED_MIN, FEW_MIN):
+        if first_us is not None and pace.first.total >= least:
+            return _over(pace.first, first_us, SLOW_FACTOR)
+        if pace.each.total >= least:
+            return _over(pace.each, each_us, SLOW_FACTOR)
+    return False
+
+
+def _over(pace: Pace, us: int, few_factor: float) -> bool:
+    bound_us = pace.bound(0.99, SLOW_FACTOR, few_factor)
+    return bound_us is not None and us > bound_us

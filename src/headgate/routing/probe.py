@@ -57,8 +57,19 @@ class Prober:
         task.add_done_callback(self._running.discard)
 
     async def _probe(self, target: Target) -> None:
-        health, clock = self._health, self._clock
-        stream = health.streamed(target)
+        health = self._health
+        try:
+            started_ns, error = await self._once(target)
+            if error is not None and error.kind == "too_slow" and not health.opened(target):
+                started_ns, error = await self._once(target)  # one slow answer may be chance
+        finally:
+            health.unclaim(target)
+        health.probed(target, error, started_ns)
+
+    async def _once(self, target: Target) -> tuple[int, UpstreamError | None]:
+        """(when it was asked, what was wrong with its answer)."""
+        clock = self._clock
+        stream = self._health.streamed(target)
         attempt = Attempt(clock.monotonic_ns(), target, 1, _WHY, clock)
         at_ns = clock.now_ns()
         error: UpstreamError | None = None
@@ -75,10 +86,9 @@ class Prober:
         finally:
             attempt.close("cut")
             attempt.drop()
-            health.unclaim(target)
-        health.probed(target, error, attempt.started_ns)
         if self._log is not None:
             self._log.probed(at_ns, attempt.record)
+        return attempt.started_ns, error
 
     def _judged(self, attempt: Attempt) -> UpstreamError | None:
         """An answer that is as slow as those that got the target into trouble is no answer."""
@@ -86,8 +96,9 @@ class Prober:
         first_us = None
         if attempt.stream and record.first_token_us is not None:
             first_us = record.first_token_us - record.started_us
-        took_us = (self._clock.monotonic_ns() - attempt.started_ns) // 1000
-        if not self._paces.dawdles(attempt.target, first_us, took_us, record.output_tokens):
+        now_ns = self._clock.monotonic_ns()
+        took_us = (now_ns - attempt.started_ns) // 1000
+        if not self._paces.probed(attempt.target, first_us, took_us, record.output_tokens, now_ns):
             return None
         return UpstreamError("too_slow", "it answers, and as slowly as before")
 

@@ -20,6 +20,7 @@ from headgate.routing.hedge import Runner, race
 from headgate.routing.means import WHOLE_FACTOR, Means, shortened
 from headgate.routing.outcome import Failure, most_telling
 from headgate.routing.output import spliced, translated
+from headgate.routing.pace import Verdict, work_of
 from headgate.routing.passing import passing
 from headgate.routing.probe import DEADLINES as PROBED
 
@@ -336,8 +337,12 @@ class Sending:
         if first_us is not None:
             first_us -= record.started_us
         now_ns = attempt.started_ns + took_us * 1000
-        if means.paces.answered(target, first_us, took_us, record.output_tokens, now_ns):
+        work = work_of(record.input_tokens, record.output_tokens)
+        verdict = means.paces.answered(target, first_us, took_us, work, now_ns)
+        if verdict is Verdict.SLOW:
             means.health.slow(target, attempt.started_ns)
+        elif verdict is Verdict.DOUBTFUL:
+            means.watch.doubt(attempt)
         else:
             means.health.succeeded(target, attempt.started_ns, attempt.stream)
 

@@ -43,6 +43,11 @@ class Watch:
             if target.provider == provider and model in (None, target.model):
                 attempt.call_off()
 
+    def doubt(self, attempt: Attempt) -> None:
+        """Its answer was slow, of a target of which little is known: a probe tells which of the two it was."""
+        self._health.suspect(attempt.target, attempt.stream, "too_slow")
+        self._prober.start(attempt.target)
+
     def _tick(self) -> None:
         self._timer = self._clock.call_later(TICK_S, self._tick) if self._waiting else None
         now = self._clock.monotonic_ns()
