@@ -87,13 +87,16 @@ def test_tenants_share_no_group(place: Place) -> None:
     assert {tenant for tenant, _ in place.store.members("globex")} == {"globex"}
 
 
-def test_a_store_that_fails_is_asked_again_and_loses_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_fails_holds_up_nobody_and_is_whole_afterwards(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     place.takes(HELP.format("Ann", "tax"))
     with monkeypatch.context() as patch:
-        patch.setattr(SqlitePrompts, "put", lambda *_: (_ for _ in ()).throw(StoreUnavailable("full")))
-        with pytest.raises(StoreUnavailable):
-            place.takes(HELP.format("Bob", "rent"))
-    assert len(set(place.takes(HELP.format("Bob", "rent"), HELP.format("Ann", "tax")))) == 1
+        patch.setattr(SqlitePrompts, "put", lambda *_: (_ for _ in ()).throw(StoreUnavailable("prompts.db: full")))
+        place.discovery.take([place.sample(HELP.format("Bob", "rent"))])
+    assert "1 texts of unregistered prompts could not be kept: prompts.db: full" in caplog.text
+    assert [one.gaps for one in place.store.groups()] == [[False] * len(place.store.groups()[0].gaps)]
+    assert len(set(place.takes(HELP.format("Zoe", "rent"), HELP.format("Ann", "tax")))) == 1
 
 
 def test_bounds_of_groups_and_of_texts(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from headgate.core.discovery import PromptSample
 from headgate.core.record import CallRecord, GapRecord
@@ -37,13 +38,29 @@ class Told:
         return self.room
 
 
-def planned(clock: ManualClock, system: str, screened: str | None = None) -> Funded:
+def body_of(dialect: str, system: str) -> bytes:
+    """A request with this system prompt."""
+    user = {"role": "user", "content": "hi"}
+    return msgspec.json.encode(
+        {
+            "openai": {"model": "m", "messages": [{"role": "system", "content": system}, user]},
+            "anthropic": {"model": "m", "max_tokens": 5, "system": system, "messages": [user]},
+            "google": {
+                "systemInstruction": {"parts": [{"text": system}]},
+                "contents": [{"role": "user", "parts": [{"text": "hi"}]}],
+            },
+        }[dialect]
+    )
+
+
+def planned(clock: ManualClock, system: str, screened: str | None = None, dialect: str = "openai") -> Funded:
     made = funded(call(clock))
     selected = made.planned.screened.grounded.prompted.selected
-    body = msgspec.json.encode(
-        {"model": "m", "messages": [{"role": "system", "content": system}, {"role": "user", "content": "hi"}]}
-    )
-    asked = DIALECTS["openai"].ask(body, None, False)
+    one = selected.admitted.call
+    one.dialect = dialect
+    one.path_model = "m" if dialect == "google" else None
+    body = body_of(dialect, system)
+    asked = DIALECTS[dialect].ask(body, one.path_model, False)
     changed = asked.body if screened is None else body.replace(system.encode(), screened.encode())
     selected = msgspec.structs.replace(selected, asked=asked)
     grounded = msgspec.structs.replace(
@@ -53,12 +70,13 @@ def planned(clock: ManualClock, system: str, screened: str | None = None) -> Fun
     return Funded(msgspec.structs.replace(made.planned, screened=type(made.planned.screened)(grounded, changed)))
 
 
-def test_a_prompt_is_told_of_once_as_it_left(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+def test_a_prompt_is_told_of_once_as_it_left(dialect: str) -> None:
     clock, told = ManualClock(), Told()
     samples = PromptSamples(told, clock)
     for _ in range(3):
-        samples.look("f1", planned(clock, "Write to ann@example.com", "Write to [EMAIL]"))
-    samples.look("f2", planned(clock, "Plain"))
+        samples.look("f1", planned(clock, "Write to ann@example.com", "Write to [EMAIL]", dialect))
+    samples.look("f2", planned(clock, "Plain", dialect=dialect))
     assert [(one.fingerprint, one.text, one.cut) for one in told.samples] == [
         ("f1", "Write to [EMAIL]", False), ("f2", "Plain", False),
     ]  # fmt: skip

@@ -5,6 +5,7 @@ Runs in the control process. A text is placed once; how often each fingerprint w
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 from headgate.core.discovery import GroupedText, PromptSample, StoredGroup
@@ -17,6 +18,8 @@ from headgate.prompts.ports import PromptTexts, Uses
 TEXTS_PER_GROUP = 50  # whose text is kept; of further ones the fingerprint is
 DAY_NS = 86_400 * 10**9
 TOUCHED_NS = DAY_NS // 8  # how far back use is looked at to tell what is still in use: tended to every hour
+
+log = logging.getLogger(__name__)
 
 
 class Discovery:
@@ -32,7 +35,18 @@ class Discovery:
         self._room = 0
 
     def take(self, samples: Sequence[PromptSample]) -> None:
-        """Keep what is new of what workers told. Raises StoreUnavailable; the same samples may come again then."""
+        """Keep what is new of what workers told.
+
+        Never raises for a failing store: the records of calls are drained on the same way and must not wait for texts.
+        What could not be kept is lost, and its calls count as not grouped.
+        """
+        try:
+            self._take(samples)
+        except StoreUnavailable as error:
+            self._groups = None  # what is in memory may be ahead of the store
+            log.warning("%d texts of unregistered prompts could not be kept: %s", len(samples), error.message)
+
+    def _take(self, samples: Sequence[PromptSample]) -> None:
         groups = self._loaded()
         texts: dict[tuple[str, str], GroupedText] = {}
         changed: dict[tuple[str, str], StoredGroup] = {}
@@ -51,13 +65,8 @@ class Discovery:
                 changed.pop((sample.tenant, placed.merged), None)
             kept = self._keeps(sample, placed.id)
             texts[who] = GroupedText(*who, placed.id, sample.text if kept else None, sample.chars, sample.at_ns)
-        if not texts:
-            return
-        try:
+        if texts:
             self._store.put(list(texts.values()), list(changed.values()), merged)
-        except StoreUnavailable:
-            self._groups = None  # what is in memory is ahead of the store
-            raise
 
     def tend(self) -> None:
         """Note what is still in use, drop what is not. Raises StoreUnavailable."""

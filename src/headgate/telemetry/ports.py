@@ -99,7 +99,7 @@ class EventWriter(Protocol):
 
 
 class PromptWriter(Protocol):
-    """Takes what workers tell of unregistered prompts. Raises StoreUnavailable."""
+    """Takes what workers tell of unregistered prompts. Must not raise: calls are drained on the same way."""
 
     def take(self, samples: Sequence[PromptSample]) -> None:
         """Keep samples; one that is kept already changes nothing."""
