@@ -73,7 +73,7 @@ def test_the_description_is_valid_openapi_and_names_every_operation(place: Place
     document = place.client.get("/openapi.json").json()
     validate(document)
     said = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
-    assert said == {(handler.method, handler.path) for handler in place.handlers}
+    assert said == {(handler.method, handler.address) for handler in place.handlers}
     ids = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
     assert len(set(ids)) == len(ids)
 

@@ -123,7 +123,7 @@ def _mounted(front: Front) -> Iterator[tuple[str, str]]:
 def test_the_description_says_who_may(front: Front) -> None:
     paths = front.client.get("/openapi.json").json()["paths"]
     for one in front.handlers:
-        assert paths[one.path][one.method.lower()]["x-headgate-roles"] == who_may(one.roles)
+        assert paths[one.address][one.method.lower()]["x-headgate-roles"] == who_may(one.roles)
 
 
 def test_a_refusal_names_who_may_and_what_the_key_has(front: Front) -> None:

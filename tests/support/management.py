@@ -39,5 +39,5 @@ def roles_table(handlers: Sequence[Handler]) -> str:
         enough = who_may(one.roles)
         marks = ["yes" if role in enough else "" for role in ROLES]
         what = one.summary + ("; a key for calls may too, within its tenant" if one.callers else "")
-        lines.append(f"| {' | '.join([f'`{one.method} {one.path}`', what, *marks])} |")
+        lines.append(f"| {' | '.join([f'`{one.method} {one.address}`', what, *marks])} |")
     return "\n".join(lines) + "\n"

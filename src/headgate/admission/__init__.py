@@ -1,7 +1,7 @@
 """Who may call, how much, and for how much money."""
 
 from headgate.admission.allowance import Allowance
-from headgate.admission.credential import credential
+from headgate.admission.credential import basic_password, credential
 from headgate.admission.desk import KeyDesk, NewKey
 from headgate.admission.files import KeySource, load_pepper
 from headgate.admission.handlers import handlers
@@ -27,6 +27,7 @@ __all__ = [
     "Reservation",
     "SharedLedger",
     "SpendSource",
+    "basic_password",
     "credential",
     "handlers",
     "limit_handlers",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Sequence
 from urllib.parse import unquote_plus
 
@@ -36,6 +38,25 @@ def credential(headers: Sequence[Header], query: str) -> str | None:
     if found is not None and len(found) > CREDENTIAL_CHARS_MAX:
         raise InvalidRequest(f"the API key is longer than {CREDENTIAL_CHARS_MAX} characters")
     return found
+
+
+def basic_password(headers: Sequence[Header]) -> str | None:
+    """The password of Basic authentication; None where the request shows none.
+
+    Raises InvalidRequest where it is malformed, longer than CREDENTIAL_CHARS_MAX, or there twice.
+    """
+    shown = [value.strip()[6:] for name, value in headers if name == _BEARER and value.strip()[:6].lower() == b"basic "]
+    if not shown:
+        return None
+    if len(shown) > 1:
+        raise InvalidRequest("the request shows more than one API key; send exactly one")
+    try:
+        _, found, password = base64.b64decode(shown[0].strip(), validate=True).partition(b":")
+    except binascii.Error as error:
+        raise InvalidRequest("the Authorization header must read `Basic base64(name:key)`") from error
+    if not found or len(password) > CREDENTIAL_CHARS_MAX:
+        raise InvalidRequest(f"the API key of Basic authentication has at most {CREDENTIAL_CHARS_MAX} characters")
+    return password.decode("latin-1")
 
 
 def _bearer(value: bytes) -> str:

@@ -41,7 +41,7 @@ from headgate.core.keys import EVERY_TENANT
 from headgate.core.ports import Clock, Entropy
 from headgate.core.roles import allow
 from headgate.edge.management import Authenticate, management_app
-from headgate.prompts import Adoption, Coverages, Discovery, discovery_handlers
+from headgate.prompts import Adoption, Coverages, Discovery, discovery_handlers, langfuse_handlers
 from headgate.stores.calls_sqlite import SqliteCalls
 from headgate.stores.control import ControlStore
 from headgate.stores.events_sqlite import SqliteEvents
@@ -126,6 +126,7 @@ class Control:
             *discovery_handlers(
                 Coverages(self.prompts, self.calls, self._key_names), Adoption(self.prompts, load_draft), clock
             ),
+            *langfuse_handlers(self.keys.registry(), registry.exact),
             *telemetry.handlers(Queries(self.calls, self.scores), self.metrics, lambda: self.keeper.state, clock),
         ]
 

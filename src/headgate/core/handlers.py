@@ -43,12 +43,14 @@ class Text(msgspec.Struct, frozen=True):
 
 
 class Handler(msgspec.Struct, frozen=True):
-    """One operation. `path` may hold `{names}`; `answer` is the type it returns, `query` and `body` structs it takes.
+    """One operation. `path` may hold `{names}`, `{name:path}` where slashes belong to it; `answer` is the type it
+    returns, `query` and `body` structs it takes.
 
     `roles` says who may call it (core.roles.allow): it is asked before query and body are read, and admin always may.
     `callers`: keys for calls may call it too, without a role and within their tenant. `body_bytes_max` is for the few
-    that take more than usual. `handle` may block: it runs on a worker thread. It raises HeadgateError for what the
-    caller did wrong.
+    that take more than usual. `basic`: the key may come as the password of Basic authentication, whatever the user's
+    name, as clients of other systems send it. `handle` may block: it runs on a worker thread. It raises HeadgateError
+    for what the caller did wrong.
     """
 
     method: str
@@ -62,6 +64,12 @@ class Handler(msgspec.Struct, frozen=True):
     status: int = 200
     callers: bool = False
     body_bytes_max: int = BODY_BYTES_MAX
+    basic: bool = False
+
+    @property
+    def address(self) -> str:
+        """The path as it is told to people: `{name}` without how it is read."""
+        return self.path.replace(":path}", "}")
 
     def __post_init__(self) -> None:
         """Raises ValueError where nobody, or nobody that there is, may call it."""

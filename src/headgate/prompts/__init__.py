@@ -5,6 +5,7 @@ from headgate.prompts.compile import compile_prompt
 from headgate.prompts.coverage import Coverages
 from headgate.prompts.discovery import Discovery
 from headgate.prompts.handlers import discovery_handlers
+from headgate.prompts.langfuse.handlers import langfuse_handlers
 from headgate.prompts.partials import Partial, Partials
 from headgate.prompts.program import TemplateProgram
 from headgate.prompts.render import Prompts
@@ -19,4 +20,5 @@ __all__ = [
     "TemplateProgram",
     "compile_prompt",
     "discovery_handlers",
+    "langfuse_handlers",
 ]

@@ -52,6 +52,11 @@ class TemplateProgram:
         self._validators: list[jsonschema_rs.Validator] | None = None
         self._static: list[tuple[str, str]] | None = None
 
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """Its messages, in order."""
+        return tuple(self._lines)
+
     def render(self, variables: Mapping[str, Json]) -> list[tuple[str, str]]:
         """(role, text) pairs in order.
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from headgate.admission import credential
+from headgate.admission import basic_password, credential
 from headgate.core.errors import Forbidden, HeadgateError, InvalidRequest, NotFound, TooLarge
 from headgate.core.handlers import Actor, Ask, Handler, Text
 from headgate.core.roles import in_order, who_may
@@ -54,7 +54,7 @@ def management_app(
 def _endpoint(handler: Handler, authenticate: Authenticate) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
-            actor = await run_in_threadpool(authenticate, _credential(request))
+            actor = await run_in_threadpool(authenticate, _credential(request, handler))
             _permit(handler, actor)
             body = None if handler.body is None else _read(await _body(request, handler.body_bytes_max), handler.body)
             query = None if handler.query is None else _query(request, handler.query)
@@ -80,9 +80,10 @@ def _permit(handler: Handler, actor: Actor) -> None:
         raise Forbidden(f"{handler.method} {handler.path} takes the role {enough}; {actor.id} has {held}")
 
 
-def _credential(request: Request) -> str | None:
+def _credential(request: Request, handler: Handler) -> str | None:
     headers: list[Header] = list(request.scope["headers"])
-    return credential(headers, request.url.query)
+    password = basic_password(headers) if handler.basic else None
+    return password if password is not None else credential(headers, request.url.query)
 
 
 async def _body(request: Request, most: int) -> bytes:

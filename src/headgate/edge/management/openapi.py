@@ -35,7 +35,7 @@ def describe(handlers: Sequence[Handler], version: str) -> dict[str, Any]:
     schemas: dict[Any, Any] = dict(zip(types, found, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for handler in handlers:
-        paths.setdefault(handler.path, {})[handler.method.lower()] = _operation(handler, schemas)
+        paths.setdefault(handler.address, {})[handler.method.lower()] = _operation(handler, schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Headgate management API", "version": version, "license": {"name": "Apache-2.0"}},
@@ -77,12 +77,12 @@ def _operation(handler: Handler, schemas: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _operation_id(handler: Handler) -> str:
-    words = [handler.method.lower(), *handler.path.replace("{", "").replace("}", "").strip("/").split("/")]
+    words = [handler.method.lower(), *handler.address.replace("{", "").replace("}", "").strip("/").split("/")]
     return "_".join(word.replace(".", "_") for word in words)
 
 
 def _path_parameters(handler: Handler) -> list[dict[str, Any]]:
-    names = [part[1:-1] for part in handler.path.split("/") if part.startswith("{")]
+    names = [part[1:-1] for part in handler.address.split("/") if part.startswith("{")]
     return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
 
 
