@@ -100,6 +100,16 @@ def test_a_call_that_never_comes_is_looked_for_ever_more_seldom(place: Place) ->
     assert 5 <= looks <= 15
 
 
+def test_a_score_that_was_given_long_ago_does_not_wait_long(place: Place) -> None:
+    call = place.ids.mint()
+    days_ago = datetime.fromtimestamp(place.clock.now_ns() / 1e9 - 5 * 86_400, UTC)
+    place.desk.give(ROOT, thumbs(call, at=days_ago))
+    place.later(5)
+    place.lands(call)
+    place.later(30)
+    assert place.current(app="support") == [("thumbs", 1.0, True)]
+
+
 def test_the_same_id_changes_nothing_and_the_same_author_replaces(place: Place) -> None:
     call = place.ids.mint()
     place.lands(call)

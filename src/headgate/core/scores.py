@@ -73,7 +73,7 @@ class StoredScore(msgspec.Struct, frozen=True):
 
 
 class WaitingCall(msgspec.Struct, frozen=True):
-    """A call that was not known when it was scored; `since_ns` is when the first of its scores was given."""
+    """A call that was not known when it was scored; `since_ns` is when it was received, by its identifier."""
 
     scope: str
     call: str

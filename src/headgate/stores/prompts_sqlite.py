@@ -100,7 +100,9 @@ class SqlitePrompts:
         """The texts of a group, those whose text is not kept included; the first told of first."""
         with self._lock, told(self._path):
             rows = self._connection.execute(
-                "SELECT * FROM texts WHERE tenant_id = ? AND group_id = ? ORDER BY rowid", (tenant, group)
+                "SELECT tenant_id, fingerprint, group_id, text, chars, last_ns FROM texts "
+                "WHERE tenant_id = ? AND group_id = ? ORDER BY rowid",
+                (tenant, group),
             ).fetchall()
         return [GroupedText(*row) for row in rows]
 

@@ -56,7 +56,7 @@ _SAID = (
     "AND comment IS ? AND text IS ? AND scope = ?"
 )
 _DUE = (
-    "SELECT scope, call_id, min(at_ns) FROM scores WHERE look_ns <= ? GROUP BY scope, call_id ORDER BY min(look_ns) "
+    "SELECT scope, call_id, min(call_ns) FROM scores WHERE look_ns <= ? GROUP BY scope, call_id ORDER BY min(look_ns) "
     "LIMIT ?"
 )
 _WAITING_ROWS = (

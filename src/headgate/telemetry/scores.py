@@ -1,8 +1,8 @@
 """Scores: taken in, joined to their calls.
 
 A score may come before its call is in the store (the journal is drained behind the answer), twice, or out of order;
-each has its rule here. A score for a call that is not known waits and is looked for again after as long as it has
-waited already, until the call would be older than the store keeps.
+each has its rule here. A score for a call that is not known waits. The call is looked for again after as long as it is
+old, until it would be older than the store keeps.
 """
 
 from __future__ import annotations
