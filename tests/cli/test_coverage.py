@@ -107,6 +107,7 @@ def test_a_draft_is_printed_or_written_into_a_new_file(
     assert file.read_text() == "kind: prompt\n"
     out = capsys.readouterr().out
     assert "input plan: free | paid (2 different values seen)" in out
+    assert "next: give it an owner, name its inputs, pin helper@1.0.0 in a release" in out
     assert "input part_2: integer (6 different values seen)" in out
     assert main(["adopt", "ab", "--into", str(file), *REACH]) == 2
     assert main(["adopt", "ab", "--into", str(tmp_path / "no" / "x.yaml"), *REACH]) == 2

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
+import yaml
 
-from tests.e2e.gateway import Gateway, Vendors, cli, until
-from tests.e2e.workspace import providers
+from tests.e2e.gateway import Gateway, Recorder, Vendors, cli, until
+from tests.e2e.workspace import SEEN_MODELS, providers
+
+SEEN = SEEN_MODELS["openai"]
 
 
 @pytest.fixture(scope="module")
-def fresh(vendors: Vendors, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def fresh(vendors: Vendors, recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway that has seen no call yet, with a policy that takes e-mail addresses out."""
     policy = {
-        "kind": "guardrail", "name": "mail", "version": "1.0.0",
+        "kind": "guardrail", "name": "mail", "version": "1.0.0", "owner": "me",
         "rules": [{"check": "email", "action": "redact", "replace": "[email]"}],
     }  # fmt: skip
-    config = {"providers": providers(vendors.url), "guardrail": "mail@1"}
+    seen = providers(recorder.url, "-seen")
+    seen["openai-seen"]["models"] = {SEEN: {}}
+    config = {"providers": {**providers(vendors.url), **seen}, "guardrail": "mail@1"}
     made = Gateway(tmp_path_factory.mktemp("coverage"), config, [policy]).start()
     yield made
     made.stop()
@@ -85,3 +91,43 @@ def test_two_prompts_of_one_template_are_one_group_that_can_be_adopted(fresh: Ga
     unknown = fresh.cli("adopt", "0" * 16)
     assert unknown.returncode == 2
     assert "no unregistered prompt" in unknown.stderr
+
+
+def test_an_adopted_prompt_says_the_same_and_counts_as_registered(fresh: Gateway, recorder: Recorder) -> None:
+    system = "You help {} with {}.\nOrders: {}."
+    for values in (("Max", "bread", 3), ("Eve", "cheese", 12)):
+        ask(fresh, system.format(*values), SEEN)
+    sent = recorder.last().body
+    fingerprint = until(
+        lambda: next(
+            (one["fingerprint"] for one in fresh.api("GET", "/api/coverage")["offenders"] if one["model"] == SEEN),
+            None,
+        ),
+        15,
+        "the group of the texts",
+    )
+    workspace = fresh.folder / "workspace"
+    made = fresh.cli(
+        "adopt", fingerprint, "--name", "helper", "--owner", "me", "--into", str(workspace / "helper.yaml")
+    )
+    assert (made.returncode, made.stderr) == (0, "")
+    app = {
+        "kind": "app", "name": "helping", "owners": ["me"], "channels": {"production": 1},
+        "releases": [{"number": 1, "prompt": "helper@1.0.0", "route": "seen@1.0.0"}],
+    }  # fmt: skip
+    route = {"kind": "route", "name": "seen", "version": "1.0.0", "owner": "me", "targets": [f"openai-seen/{SEEN}"]}
+    (workspace / "helping.yaml").write_text(yaml.safe_dump_all([app, route]))
+    assert fresh.api("POST", "/api/reload")["faults"] == []
+    names = yaml.safe_load((workspace / "helper.yaml").read_text())["inputs"]["required"]
+    client = openai.OpenAI(base_url=fresh.url + "/v1", api_key=fresh.key, max_retries=0)
+    client.chat.completions.create(
+        model="helping",
+        messages=[{"role": "user", "content": "hi"}],
+        extra_body={"headgate": {"variables": dict(zip(names, ("Eve", "cheese", 12), strict=True))}},
+    )
+    client.close()
+    assert json.loads(recorder.last().body)["messages"] == json.loads(sent)["messages"]
+    until(lambda: fresh.api("GET", "/api/coverage?app=helping")["calls"], 15, "the call counted")
+    said = fresh.cli("coverage", "--app", "helping")
+    assert said.returncode == 0
+    assert "100% of 1 calls" in said.stdout

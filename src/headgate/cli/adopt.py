@@ -44,7 +44,8 @@ def run(options: argparse.Namespace) -> int:
         say(f"{options.into}: prompt {made['name']}")
         for line in _about(made):
             say(f"  {line}")
-        say(f"  next: name its inputs, pin {made['name']}@1.0.0 in a release of an app, `headgate check`")
+        owner = "" if options.owner else "give it an owner, "
+        say(f"  next: {owner}name its inputs, pin {made['name']}@1.0.0 in a release of an app, `headgate check`")
     return 0
 
 
