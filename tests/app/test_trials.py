@@ -133,7 +133,7 @@ def test_only_so_many_trials_run_at_once(place: Place) -> None:
     begun, over = threading.Semaphore(0), threading.Event()
 
     def hold() -> None:
-        with place.trials.place():
+        with place.places.place():
             begun.release()
             over.wait(10)
 

@@ -11,7 +11,7 @@ import yaml
 from headgate.app.config import Config, load_config
 from headgate.app.operations import Reloaded
 from headgate.app.registry import RegistryHost
-from headgate.app.trials import TrialDesk
+from headgate.app.trials import Places, Suites, TrialDesk
 from headgate.app.trials.views import TrialRequest, TrialView
 from headgate.app.worker import JOURNAL_FOLDER
 from headgate.core.handlers import Actor
@@ -52,7 +52,9 @@ class Place:
         assert not workspace.faults + outcome.faults, str([*workspace.faults, *outcome.faults][0])
         self.calls = SqliteCalls(state / "calls", fold)
         self.keeper = Keeper(str(state / JOURNAL_FOLDER), self.calls, self.clock)
-        self.trials = TrialDesk(self.host, self.clock, SystemEntropy())
+        self.places = Places()
+        self.trials = TrialDesk(self.host, self.places, self.clock, SystemEntropy())
+        self.suites = Suites(self.host, self.places, self.clock, SystemEntropy())
 
     def try_(self, **request: Any) -> TrialView:
         """A trial as its author asks for it."""
@@ -99,3 +101,8 @@ def documents() -> list[dict[str, Any]]:
             "cache": {"ttl_s": 3600},
         },
     ]  # fmt: skip
+
+
+def case(user: str, name: str = "", **expect: Any) -> dict[str, Any]:
+    """A case of an app whose prompt takes a product."""
+    return {"user": user, "variables": {"product": "tea"}, "expect": expect, **({"name": name} if name else {})}

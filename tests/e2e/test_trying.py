@@ -49,3 +49,42 @@ def test_trials_are_no_traffic(gateway: Gateway) -> None:
     gateway.record(json.loads(done.stdout)["sides"][0]["answer"]["call"])
     coverage = gateway.cli("coverage", "--since", "1h", "--json")
     assert json.loads(coverage.stdout)["calls"] == 0
+
+
+CASES = """\
+name: basics
+cases:
+  - {name: size, user: '[[say]] two litres', variables: {product: tea}, expect: {contains: litres, judge: short}}
+  - {name: card, user: 4111 1111 1111 1111, variables: {product: tea}, expect: {outcome: blocked}}
+"""
+
+
+def test_a_release_goes_live_once_it_is_tested(vendors: Vendors, tmp_path_factory: pytest.TempPathFactory) -> None:
+    made = documents()
+    made[-1]["review"] = {"self_approval": True, "tests": {"cases": "basics", "days": 1}}
+    made[-1]["channels"] = {"staging": 1}
+    made[-1]["default_channel"] = "staging"
+    made[-1]["releases"] = [made[-1]["releases"][0]]
+    folder = tmp_path_factory.mktemp("tested")
+    gateway = Gateway(folder, {"providers": providers(vendors.url)}, made).start()
+    try:
+        (folder / "cases.yaml").write_text(CASES.replace(", judge: short", ""))
+        (folder / "judged.yaml").write_text(CASES)
+        assert gateway.cli("review", "approve", "support#1").returncode == 0
+        refused = gateway.cli("promote", "support", "production", "1")
+        assert refused.returncode == 2
+        assert "`headgate test support --release 1 --cases FILE`" in refused.stderr
+        before = vendors.state()["answered"]
+        tested = gateway.cli("test", "support", "--release", "1", "--cases", "cases.yaml", "--repeat", "3")
+        assert tested.returncode == 0, tested.stderr
+        assert vendors.state()["answered"] - before == 3  # the app caches, and no run came out of it
+        assert "support#1: 6 of 6 runs passed: 100.0%, at 95% between 54.1% and 100.0%" in tested.stdout
+        assert gateway.cli("promote", "support", "production", "1").returncode == 0
+        judged = gateway.cli("test", "support", "--cases", "judged.yaml", "--min-pass", "0.5", "--json")
+        report = json.loads(judged.stdout)
+        assert report["tally"]["judge_usd"] > 0
+        assert report["tally"]["cases"][0]["rulings"][0].startswith(("pass: ", "fail: "))
+        assert "6 of 6 passed" in gateway.cli("history", "--subject", "support#1").stdout
+        assert gateway.cli("test", "support", "--cases", "nowhere.yaml").returncode == 2
+    finally:
+        gateway.stop()

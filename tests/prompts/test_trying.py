@@ -65,16 +65,20 @@ END = made("partial", {"content": "Bye."}, "end")
 
 
 def test_the_child_renders_a_prompt_with_its_partials() -> None:
-    job = Job(HELLO, {"end@1.0.0": END}, {"who": "you"})
-    assert render_apart(job) == [("system", "Hello you.\nBye.")]
+    job = Job(HELLO, {"end@1.0.0": END}, [{"who": "you"}, {"who": "me"}])
+    assert [one.messages for one in render_apart(job)] == [
+        [("system", "Hello you.\nBye.")], [("system", "Hello me.\nBye.")],
+    ]  # fmt: skip
 
 
-def test_what_is_wrong_is_told_as_rendering_tells_it() -> None:
-    with pytest.raises(InvalidRequest, match="has no variable `why`") as caught:
-        render_apart(Job(HELLO, {"end@1.0.0": END}, {"who": "you", "why": "?"}))
-    assert caught.value.param == "headgate.variables.why"
-    with pytest.raises(InvalidRequest, match=r"p\.yaml:1: .*end@1\.0\.0"):
-        render_apart(Job(HELLO, {}, {"who": "you"}))
+def test_what_is_wrong_is_told_of_each_set_of_variables() -> None:
+    job = Job(HELLO, {"end@1.0.0": END}, [{"who": "you", "why": "?"}, {"who": "you"}], show=False)
+    wrong, right = render_apart(job)
+    assert "has no variable `why`" in (wrong.wrong or "")
+    assert wrong.param == "headgate.variables.why"
+    assert (right.wrong, right.messages) == (None, [])
+    (broken,) = render_apart(Job(HELLO, {}, [{}]))
+    assert "p.yaml:1: " in (broken.wrong or "")
 
 
 def test_what_takes_too_much_is_ended_and_nobody_else_feels_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
@@ -84,7 +88,7 @@ def test_what_takes_too_much_is_ended_and_nobody_else_feels_it(monkeypatch: pyte
     )
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}")
     with pytest.raises(InvalidRequest, match="within its bounds"):
-        render_apart(Job(HELLO, {"end@1.0.0": END}, {"who": "you"}))
+        render_apart(Job(HELLO, {"end@1.0.0": END}, [{"who": "you"}]))
 
 
 def test_the_child_bounds_itself_before_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,11 +111,11 @@ def test_the_child_is_given_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def run(*_: object, env: dict[str, str], **__: object) -> SimpleNamespace:
         given.update(env)
-        return SimpleNamespace(returncode=0, stdout=b'{"messages":[["system","x"]]}')
+        return SimpleNamespace(returncode=0, stdout=b'[{"messages":[["system","x"]]}]')
 
     monkeypatch.setattr(apart.subprocess, "run", run)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-    assert render_apart(Job(HELLO, {}, {})) == [("system", "x")]
+    assert render_apart(Job(HELLO, {}, [{}]))[0].messages == [("system", "x")]
     assert "PATH" in given
     assert "sk-secret" not in given.values()
 
@@ -122,4 +126,4 @@ def test_a_child_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(apart.subprocess, "run", run)
     with pytest.raises(Overloaded, match="after 20 s"):
-        render_apart(Job(HELLO, {}, {}))
+        render_apart(Job(HELLO, {}, [{}]))

@@ -12,6 +12,7 @@ import pytest
 from headgate.core.errors import ConfigError, Forbidden, InvalidRequest, NotFound
 from headgate.registry import exact, of_channel, workspace_of
 from headgate.registry.pins import Pins
+from headgate.registry.reviews import standing
 from tests.registry.world import ADMIN, Place, app, inputs, prompt, route, who
 
 
@@ -315,6 +316,47 @@ def test_a_drill_may_be_asked_for(place: Place) -> None:
     place.clock.advance(31 * 86_400)
     with pytest.raises(Forbidden, match="drill"):
         place.registry.promote("support", "production", 1, ADMIN, "")
+
+
+def test_a_test_may_be_asked_for_by_name_or_digest_and_the_latest_counts(place: Place) -> None:
+    digest = "0123456789abcdef" * 4
+    by_name, by_digest = ({"tests": {"cases": cases, "min_pass": 0.9, "days": 30}} for cases in ("basics", digest[:12]))
+    documents = [
+        prompt("1.0.0"), route(), app({1: "support@1.0.0"}, {"staging": 1}, review=by_name),
+        app({1: "support@1.0.0"}, {"staging": 1}, name="strict", review=by_digest),
+    ]  # fmt: skip
+    place.registry.apply(documents, ADMIN)
+
+    def may(name: str) -> bool:
+        with place.registry.store.reading() as reading:
+            row, found = reading.app(name), reading.releases(name)[0]
+            assert row is not None
+            missing = standing(reading, row, found, "production", place.clock.now_ns()).missing
+        assert all(f"`headgate test {name} --release 1 --cases FILE`" in one for one in missing)
+        return not missing
+
+    def tested(name: str, rate: float | None, **detail: Any) -> None:
+        found = {"cases": "basics", "digest": digest, "rate": rate, **detail}
+        place.registry.note(ADMIN, "test", f"{name}#1", name, found)
+
+    for name in ("support", "strict"):
+        place.registry.decide(name, 1, "approve", REVIEWER, "")
+        with pytest.raises(Forbidden, match=r"a test with cases .* within 30 days"):
+            place.registry.promote(name, "production", 1, ADMIN, "")
+        tested(name, 0.95, cases="other", digest="f" * 64)
+        assert not may(name)
+        tested(name, 0.9)
+        assert may(name)
+        tested(name, 0.8)
+        assert not may(name), "an earlier, better test is none"
+        tested(name, None)
+        assert not may(name)
+        tested(name, 1.0)
+        assert may(name)
+        place.clock.advance(31 * 86_400)
+        assert not may(name)
+    tested("strict", 1.0, digest="f" * 64)
+    assert not may("strict"), "other cases under the same name"
 
 
 def test_everything_is_on_record(place: Place) -> None:

@@ -30,7 +30,7 @@ from headgate.app.hearing import Hearing
 from headgate.app.lifecycle import LifecycleMonitor
 from headgate.app.registry import RegistryHost
 from headgate.app.supervisor import url_of
-from headgate.app.trials import TrialDesk
+from headgate.app.trials import Places, Suites, TrialDesk, suite_handlers
 from headgate.app.trials import handlers as trial_handlers
 from headgate.app.webhook import Webhook
 from headgate.app.worker import GC_THRESHOLD, JOURNAL_FOLDER, stop_event
@@ -101,7 +101,9 @@ class Control:
         self.host = RegistryHost(
             self.keys.registry(), generation.reread, operations.Reloader(state, os.getppid(), clock).reload, clock
         )
-        self.trials = TrialDesk(self.host, clock, entropy)
+        places = Places()
+        self.trials = TrialDesk(self.host, places, clock, entropy)
+        self.suites = Suites(self.host, places, clock, entropy)
         self.keeper = Keeper(
             str(state / JOURNAL_FOLDER),
             self.calls,
@@ -120,6 +122,7 @@ class Control:
             *operations.handlers(self._state, self.host.reload),
             *registry.handlers(self.host.registry, clock.now_ns),
             *trial_handlers(self.trials),
+            *suite_handlers(self.suites),
             *lifecycle.handlers(self.lifecycle),
             *telemetry.event_handlers(self.events, clock),
             *telemetry.score_handlers(self.scoring, self.scores, clock),
@@ -174,6 +177,7 @@ class Control:
 
     def close(self) -> None:
         """Drain what is left, let go of the stores."""
+        self.suites.close()
         while self.keeper.step():
             pass
         self.calls.close()

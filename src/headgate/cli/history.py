@@ -38,7 +38,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _move(detail: dict[str, Any]) -> str:
-    """Where a channel pointed before and after; nothing for other changes."""
+    """Where a channel pointed before and after, how many runs of a test passed; nothing for other changes."""
+    if "passes" in detail and "runs" in detail:
+        return f"{detail['passes']} of {detail['runs']} passed"
     if "after" not in detail:
         return "-"
     return f"{_told(detail.get('before'))} -> {_told(detail['after'])}"

@@ -16,7 +16,7 @@ from headgate.core.errors import ConfigError
 
 COMMANDS = (
     "init", "up", "reload", "check", "plan", "apply", "export", "apps", "release", "promote", "rollback", "history",
-    "review", "prompt", "versions", "diff", "owners", "keys", "limits", "calls", "explain", "score", "coverage",
+    "review", "prompt", "test", "versions", "diff", "owners", "keys", "limits", "calls", "explain", "score", "coverage",
     "adopt", "providers", "route", "cache", "events", "catalogue", "scan", "simulate", "drill", "demo", "whoami",
 )  # fmt: skip
 

@@ -92,6 +92,15 @@ class DrillSource(msgspec.Struct, forbid_unknown_fields=True):
     days: Days
 
 
+class CasesSource(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A test of the release itself that must have come to `min_pass` within the last `days`: with cases of this name,
+    or of this digest (its first 12 hex digits or more), which nobody can change."""
+
+    cases: Annotated[str, msgspec.Meta(min_length=1)]
+    days: Days
+    min_pass: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+
+
 class ReviewSource(msgspec.Struct, forbid_unknown_fields=True):
     """What a protected channel asks for before another release goes live on it.
 
@@ -104,6 +113,7 @@ class ReviewSource(msgspec.Struct, forbid_unknown_fields=True):
     self_approval: bool = False
     protected: tuple[str, ...] = ("production",)
     drill: DrillSource | None = None
+    tests: CasesSource | None = None
 
 
 class AppSource(msgspec.Struct, forbid_unknown_fields=True):

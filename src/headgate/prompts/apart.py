@@ -20,11 +20,11 @@ WAIT_S = 20.0  # of wall time: more than CPU_S on a machine that is busy
 _PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
 
 
-def render_apart(job: Job) -> list[tuple[str, str]]:
-    """The messages that a prompt renders to. Blocks.
+def render_apart(job: Job) -> list[Rendered]:
+    """What a prompt renders to with each set of variables, or what is wrong with them. Blocks.
 
-    Raises InvalidRequest for what is wrong with prompt or variables, and where rendering goes beyond its bounds;
-    Overloaded where the child had no chance to run.
+    Raises InvalidRequest where all of it together goes beyond the child's bounds, Overloaded where the child had no
+    chance to run.
     """
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     program = [sys.executable, "-m", "headgate.prompts.rendering"]
@@ -39,7 +39,4 @@ def render_apart(job: Job) -> list[tuple[str, str]]:
     if done.returncode != 0:
         bounds = f"{CPU_S} s of processor time, {MEMORY_BYTES >> 20} MiB of memory"
         raise InvalidRequest(f"{job.prompt.ref} could not be rendered within its bounds ({bounds})")
-    rendered = msgspec.json.decode(done.stdout, type=Rendered)
-    if rendered.wrong is not None:
-        raise InvalidRequest(rendered.wrong, param=rendered.param)
-    return rendered.messages
+    return msgspec.json.decode(done.stdout, type=list[Rendered])

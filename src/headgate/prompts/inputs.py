@@ -8,6 +8,7 @@ import jsonschema_rs
 import msgspec
 
 from headgate.core.artifact import Artifact
+from headgate.core.schemas import refuse_to_fetch
 from headgate.core.types import Json, JsonObject, as_list, as_object
 
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
@@ -115,11 +116,6 @@ def check_schema(artifact: Artifact, path: str, schema: Mapping[str, Json]) -> N
             right = "put the schema under `$defs` and say `$ref: '#/$defs/NAME'`"
             raise artifact.fault(abroad, wrong, right) from error
         raise artifact.fault(path, f"not a valid JSON Schema: {error}", "see json-schema.org") from error
-
-
-def refuse_to_fetch(uri: str) -> Json:
-    """In place of the library's own retriever, which reads files and asks the network for what a schema names."""
-    raise ValueError("a schema refers to itself only")
 
 
 def _abroad(schema: Json, path: str) -> str | None:

@@ -9,8 +9,9 @@ import msgspec
 from minijinja import TemplateError
 
 from headgate.core.errors import InvalidRequest
+from headgate.core.schemas import refuse_to_fetch
 from headgate.core.types import ArtifactRef, Json, JsonObject, as_object
-from headgate.prompts.inputs import refuse_to_fetch, required_of
+from headgate.prompts.inputs import required_of
 from headgate.prompts.template import OUTPUT_CHARS_MAX, Template
 
 

@@ -22,11 +22,13 @@ _ENDED = 75  # out of memory
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A prompt, the partials it pins by `name@version`, and variables."""
+    """A prompt, the partials that it pins by `name@1.4.2`, and variables to render it with, one set after the other.
+    `show` False: nobody wants to see the text, only whether there is one."""
 
     prompt: Artifact
     partials: dict[str, Artifact]
-    variables: JsonObject
+    variables: list[JsonObject]
+    show: bool = True
 
 
 class Rendered(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -37,17 +39,23 @@ class Rendered(msgspec.Struct, frozen=True, omit_defaults=True):
     param: str | None = None
 
 
-def render(job: Job) -> Rendered:
-    """Compiles and renders; mistakes are in the answer."""
+def render(job: Job) -> list[Rendered]:
+    """Compiles, and renders with each set of variables; mistakes are in the answer."""
     partials = Partials(job.partials.get)
     try:
         for partial in job.partials.values():
             partials.compile(partial)
-        return Rendered(compile_prompt(job.prompt, partials.look).render(job.variables))
+        program = compile_prompt(job.prompt, partials.look)
     except ConfigError as error:
-        return Rendered(wrong=f"{error.where}: {error.wrong} ({error.right})")
-    except InvalidRequest as error:
-        return Rendered(wrong=error.message, param=error.param)
+        return [Rendered(wrong=f"{error.where}: {error.wrong} ({error.right})")] * len(job.variables)
+    found: list[Rendered] = []
+    for variables in job.variables:
+        try:
+            messages = program.render(variables)
+            found.append(Rendered(messages if job.show else []))
+        except InvalidRequest as error:
+            found.append(Rendered(wrong=error.message, param=error.param))
+    return found
 
 
 def main() -> int:

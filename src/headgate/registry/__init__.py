@@ -3,16 +3,18 @@
 from headgate.registry.handlers import handlers
 from headgate.registry.needs import completed, needed
 from headgate.registry.offered import Offer, artifacts, offer
+from headgate.registry.pins import default_channel
 from headgate.registry.published import FORMAT as PUBLISHED_FORMAT
 from headgate.registry.published import Document, Published, publish, workspace_of
 from headgate.registry.resolve import exact, of_channel
 from headgate.registry.resolve import parse as parse_address
+from headgate.registry.reviews import TESTED
 from headgate.registry.service import Outcome, Registry
 from headgate.registry.workspace import APP_KIND, Workspace, load_workspace, read_documents
 from headgate.registry.yaml_tree import Tree, read_yaml
 
 __all__ = [
-    "APP_KIND", "PUBLISHED_FORMAT", "Document", "Offer", "Outcome", "Published", "Registry", "Tree", "Workspace",
-    "artifacts", "completed", "exact", "handlers", "load_workspace", "needed", "of_channel", "offer", "parse_address",
-    "publish", "read_documents", "read_yaml", "workspace_of",
+    "APP_KIND", "PUBLISHED_FORMAT", "TESTED", "Document", "Offer", "Outcome", "Published", "Registry", "Tree",
+    "Workspace", "artifacts", "completed", "default_channel", "exact", "handlers", "load_workspace", "needed",
+    "of_channel", "offer", "parse_address", "publish", "read_documents", "read_yaml", "workspace_of",
 ]  # fmt: skip

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 import msgspec
 
-from headgate.core.apps import AppSource, ChannelTarget, ReviewSource, channel_releases, settings_of
+from headgate.core.apps import AppSource, CasesSource, ChannelTarget, ReviewSource, channel_releases, settings_of
 from headgate.core.errors import Forbidden
 from headgate.core.handlers import Actor
 from headgate.core.registry import AppRow, Decision, Entry, Reading, ReleaseRow
-from headgate.core.types import Json
+from headgate.core.types import Json, JsonObject
 
 DAY_NS = 86_400_000_000_000
 DRILL = "rollback_drill"
+TESTED = "test"
+DIGEST_CHARS_MIN = 12
 MOVES = ("promote", "rollback", "declare", "experiment")
 
 
@@ -55,6 +57,8 @@ def standing(reading: Reading, app: AppRow, release: ReleaseRow, channel: str, n
             f"a rollback drill on {policy.drill.channel} within {policy.drill.days:g} days "
             f"(`headgate drill rollback --app {app.name} --channel {policy.drill.channel}`)"
         )
+    if policy.tests is not None:
+        missing += _untested(reading, release, policy.tests, now_ns)
     return Standing(approved, [one.actor_name for one in blocked], policy.approvals, missing)
 
 
@@ -114,6 +118,29 @@ def _drilled(reading: Reading, app: str, policy: ReviewSource, now_ns: int) -> b
         entry.action == DRILL and entry.detail.get("passed") is True and entry.at_ns >= since_ns
         for entry in reading.entries(app, f"{app}:{drill.channel}", 1000)
     )
+
+
+def _untested(reading: Reading, release: ReleaseRow, wanted: CasesSource, now_ns: int) -> list[str]:
+    """What the latest test of the release with the cases wanted lacks; an earlier, better one does not count."""
+    since_ns = now_ns - round(wanted.days * DAY_NS)
+    command = f"`headgate test {release.app} --release {release.source.number} --cases FILE`"
+    for entry in reading.entries(release.app, str(release), 1000):
+        detail = entry.detail
+        if entry.action != TESTED or entry.at_ns < since_ns or not _same_cases(wanted.cases, detail):
+            continue
+        rate = detail.get("rate")
+        if isinstance(rate, int | float) and rate >= wanted.min_pass:
+            return []
+        told = f"{rate:.1%}" if isinstance(rate, int | float) else "no rate"
+        return [
+            f"a test with cases {wanted.cases} that {wanted.min_pass:.1%} pass; the latest came to {told} ({command})"
+        ]
+    return [f"a test with cases {wanted.cases} within {wanted.days:g} days ({command})"]
+
+
+def _same_cases(wanted: str, detail: JsonObject) -> bool:
+    kept = str(detail.get("digest", ""))
+    return detail.get("cases") == wanted or (len(wanted) >= DIGEST_CHARS_MIN and kept.startswith(wanted))
 
 
 def _numbers(target: Json) -> list[int]:

@@ -25,7 +25,7 @@ from headgate.prompts.apart import render_apart
 from headgate.prompts.rendering import Job
 from headgate.prompts.typed import typed
 
-TOGETHER = 4  # trials at once: each has a thread, a process for rendering, connections
+TOGETHER = 4  # trials and tests at once: each has a thread, a process for rendering, connections
 TRIAL_BYTES_MAX = 8 * 1024 * 1024
 
 
@@ -38,28 +38,44 @@ class _Ready(NamedTuple):
     body: JsonObject
 
 
-class TrialDesk:
-    """Makes trials. They block the thread that asks; more than TOGETHER at once are turned away."""
+class Places:
+    """Places for trials and tests: so many at once, and no more."""
 
-    def __init__(self, host: RegistryHost, clock: Clock, entropy: Entropy) -> None:
-        self._host = host
-        self._clock = clock
-        self._entropy = entropy
-        self._free = threading.BoundedSemaphore(TOGETHER)
+    def __init__(self, count: int = TOGETHER) -> None:
+        self._count = count
+        self._free = threading.BoundedSemaphore(count)
+
+    def take(self) -> None:
+        """Raises Overloaded."""
+        if not self._free.acquire(blocking=False):
+            raise Overloaded(f"{self._count} trials are under way", retry_after_s=5.0)
+
+    def give_back(self) -> None:
+        """One that was taken."""
+        self._free.release()
 
     @contextmanager
-    def place(self) -> Generator[None]:
-        """One of the places for trials. Raises Overloaded."""
-        if not self._free.acquire(blocking=False):
-            raise Overloaded(f"{TOGETHER} trials are under way", retry_after_s=5.0)
+    def place(self) -> Generator[None, None, None]:
+        """One of them for as long as the block. Raises Overloaded."""
+        self.take()
         try:
             yield
         finally:
-            self._free.release()
+            self.give_back()
+
+
+class TrialDesk:
+    """Makes trials. They block the thread that asks."""
+
+    def __init__(self, host: RegistryHost, places: Places, clock: Clock, entropy: Entropy) -> None:
+        self._host = host
+        self._places = places
+        self._clock = clock
+        self._entropy = entropy
 
     def run(self, request: TrialRequest, actor: Actor) -> TrialView:
         """Renders each side, and asks. Raises InvalidRequest, NotFound, Overloaded, StoreUnavailable."""
-        with self.place():
+        with self._places.place():
             with_: Lent | None = None
             with self._host.registry.store.reading() as reading:
                 found = sides(reading, request)
@@ -96,11 +112,12 @@ class TrialDesk:
             texts = {name: text for name, text in request.texts.items() if name not in left_out}
             values: dict[str, Json] = {k: value for k, value in request.variables.items() if k not in left_out}
             variables = {**values, **typed(side.inputs, texts)}
-            messages = render_apart(Job(side.prompt, side.partials, variables))
+            rendered = render_apart(Job(side.prompt, side.partials, [variables]))[0]
         except InvalidRequest as error:
             view.wrong = error.message
             return view, {}
-        view.messages = [MessageView(role, text) for role, text in messages]
+        view.wrong = rendered.wrong
+        view.messages = [MessageView(role, text) for role, text in rendered.messages]
         return view, variables
 
 

@@ -12,10 +12,10 @@ from headgate.app.trials.views import TrialRequest
 from headgate.core.apps import TRIAL_CHANNEL, ReleaseSource, channel_releases, settings_of
 from headgate.core.artifact import Artifact, digest
 from headgate.core.errors import ConfigError, InvalidRequest, NotFound
-from headgate.core.registry import AppRow, Reading
+from headgate.core.registry import AppRow, Reading, Version
 from headgate.core.snapshot import Release, Snapshot
 from headgate.core.types import ArtifactRef, Json, JsonObject, as_object
-from headgate.registry import APP_KIND, artifacts, completed, exact, parse_address
+from headgate.registry import APP_KIND, artifacts, completed, default_channel, exact, parse_address
 
 TRIAL_APP = "trial"
 _OF_PRODUCTION = ("cache", "when_down", "review", "default_channel")  # settings that a trial does without
@@ -74,8 +74,7 @@ def lent(reading: Reading, request: TrialRequest, prompt: Artifact) -> Lent:
     guardrail = request.guardrail or (None if live is None else live.guardrail)
     made: list[Artifact] = []
     if request.model is not None:
-        content: JsonObject = {"targets": [request.model]}
-        made.append(Artifact(ArtifactRef("route", TRIAL_APP, "0.0.0", digest(content)), content, file="--model"))
+        made.append(model_route(request.model))
         route = f"{TRIAL_APP}@0.0.0"
     elif request.route is not None:
         route = _pinned(reading, "route", request.route)
@@ -99,6 +98,24 @@ def staged(host: RegistryHost, reading: Reading, side: Side, with_: Lent) -> tup
     if compiled.snapshot is None:
         raise refused(compiled.faults)
     return config, on_trial(compiled.snapshot, TRIAL_APP)
+
+
+def model_route(model: str) -> Artifact:
+    """The route `trial@0.0.0`, over one model (`provider/model`)."""
+    content: JsonObject = {"targets": [model]}
+    return Artifact(ArtifactRef("route", TRIAL_APP, "0.0.0", digest(content)), content, file="model")
+
+
+def servable(reading: Reading, source: ReleaseSource, what: str) -> None:
+    """Raises InvalidRequest where a release pins a version that was revoked: that is served to nobody."""
+    for kind, pin in source.pins:
+        name, _, number = pin.partition("@")
+        _not_revoked(exact(reading, kind, name, number), what)
+
+
+def _not_revoked(version: Version, what: str) -> None:
+    if version.fate == "revoked":
+        raise InvalidRequest(f"{what}: {version.ref} is revoked: {version.why}")
 
 
 def app_of(name: str, settings: Mapping[str, Json], source: ReleaseSource) -> Artifact:
@@ -129,8 +146,7 @@ def refused(faults: Sequence[ConfigError]) -> InvalidRequest:
 
 def live_release(reading: Reading, row: AppRow) -> ReleaseSource | None:
     """What an app's default channel serves; on a split, the control. None where nothing is live."""
-    default = str(row.settings.get("default_channel", "production"))
-    target = next((one.target for one in reading.channels(row.name) if one.channel == default), None)
+    target = next((one.target for one in reading.channels(row.name) if one.channel == default_channel(row)), None)
     if target is None:
         return None
     number = channel_releases(target)[0]
@@ -167,13 +183,20 @@ def _app(reading: Reading, request: TrialRequest, prompt: Artifact) -> tuple[App
     return None, None
 
 
-def _kept(reading: Reading, address: str) -> Side:
+def prompt_kept(reading: Reading, address: str) -> Artifact:
+    """A prompt in the registry. Raises NotFound, InvalidRequest for another kind or one that was revoked."""
     kind, name, wanted = parse_address(address)
     if kind != "prompt":
         raise InvalidRequest(f"`{address}` is a {kind}: only prompts are tried", param="prompt")
     version = exact(reading, kind, name, wanted)
+    _not_revoked(version, address)
     artifact = reading.artifact(kind, name, version.ref.version)
     assert artifact is not None
+    return artifact
+
+
+def _kept(reading: Reading, address: str) -> Side:
+    artifact = prompt_kept(reading, address)
     return Side(artifact, completed(reading, [artifact])[1:], True)
 
 
