@@ -14,10 +14,14 @@ from hypothesis import strategies as st
 
 from headgate.core.chat import (
     Begin,
+    ChatRequest,
     Delta,
     Finish,
+    Media,
+    Message,
     ReasoningDelta,
     RefusalDelta,
+    Text,
     TextDelta,
     ToolArgs,
     ToolStart,
@@ -200,6 +204,20 @@ def test_a_prompt_is_read_back_where_the_dialect_keeps_it(name: str) -> None:
     assert chat.temperature == 0.5
     assert dialect.system_text(ask(name, out)) == "be brief"
     assert dialect.system_text(ask(name, body)) is None
+    assert dialect.turns(ask(name, out), 9) == [("user", "first"), ("user", "hi")]
+    assert dialect.turns(ask(name, out), 1) == [("user", "first")]
+
+
+@dialect_names
+def test_turns_are_told_in_our_words_and_as_text_alone(name: str) -> None:
+    messages = [
+        Message("user", [Text("one"), Media("image/png", data="aGk="), Text("two")]),
+        Message("assistant", [Text("yes")]),
+        Message("user", [Media("image/png", data="aGk=")]),
+    ]
+    body = DIALECTS[name].write_request(ChatRequest(messages, system=[Text("be brief")]), MODELS[name], None).body
+    turns = DIALECTS[name].turns(ask(name, body), 9)
+    assert turns == [("user", "one\ntwo"), ("assistant", "yes"), ("user", "")]
 
 
 @dialect_names

@@ -12,7 +12,8 @@ from langfuse.api.commons.errors.error import Error
 from langfuse.api.commons.errors.not_found_error import NotFoundError
 from langfuse.api.commons.errors.unauthorized_error import UnauthorizedError
 
-from tests.e2e.gateway import Gateway
+from tests.e2e.clients import TALKS, Asks, openai_sdk
+from tests.e2e.gateway import Gateway, until
 
 KETTLE = "kettle-openai:production"
 
@@ -70,3 +71,43 @@ def test_a_key_for_calls_is_not_enough(gateway: Gateway) -> None:
     with pytest.raises(UnauthorizedError):
         fetch(stranger, "kettle", label=KETTLE)
     stranger.shutdown()
+
+
+@pytest.mark.parametrize("sdk", sorted(TALKS))
+def test_text_that_was_fetched_and_sent_is_on_record_with_its_version(
+    gateway: Gateway, langfuse: Langfuse, sdk: str
+) -> None:
+    text = fetch(langfuse, "kettle", label=KETTLE).compile(product=f"the kettle of {sdk}")
+    for model, release in (("to-google", "to-google#1"), ("kettle-openai", "kettle-openai#1")):
+        got = TALKS[sdk](gateway, model, Asks("[[system]]", system=text)).ask(False)
+        assert got.text == text  # once: the app's own prompt was not put before it
+        record = gateway.record(got.call_id)
+        assert record["call"]["prompt"] == got.headers["x-headgate-prompt"] == "prompt/kettle@1.2.0"
+        assert (record["call"]["release"], record["recognised"], record["fingerprint"]) == (release, "template", None)
+    other = TALKS[sdk](gateway, "to-google", Asks("hi", system=text + " And kind.")).ask(False)
+    record = gateway.record(other.call_id)
+    assert (record["call"]["prompt"], record["recognised"]) == (None, None)
+    assert "x-headgate-prompt" not in other.headers
+
+
+def test_a_version_that_was_just_kept_is_recognised_too(gateway: Gateway, langfuse: Langfuse) -> None:
+    content = {
+        "inputs": {"type": "object", "properties": {"city": {"type": "string"}}},
+        "messages": [
+            {"role": "system", "content": "You speak of one city."},
+            {"role": "user", "content": "Tell me of {{ city }} please."},
+        ],
+    }
+    offer = {"kind": "prompt", "name": "city", "version": "1.0.0", "owner": "tests", "content": content}
+    assert gateway.api("POST", "/api/registry/apply", {"documents": [offer]})["applied"]
+    messages = fetch(langfuse, "city", label="latest").compile(city="Oslo")
+    client = openai_sdk(gateway.url, gateway.key)
+
+    def recognised() -> str | None:
+        answer = client.chat.completions.with_raw_response.create(model="to-openai", messages=messages)
+        known = answer.headers.get("x-headgate-prompt") == "prompt/city@1.0.0"
+        return answer.headers["x-headgate-call-id"] if known else None
+
+    call = until(recognised, 5, "recognised by the worker")
+    gateway.record(call)
+    assert "recognised in the messages that the caller sent" in gateway.cli("explain", call).stdout

@@ -37,9 +37,11 @@ LENGTH = {"openai": "length", "anthropic": "max_tokens", "google": "MAX_TOKENS"}
 SEQUENCE = {"openai": "stop", "anthropic": "stop_sequence", "google": "STOP"}
 TOOLS = {"openai": "tool_calls", "anthropic": "tool_use", "google": "STOP"}
 
+OWN = "You tell what kettles are for, and nothing else."  # no prompt of the workspace
+
 ASKS = {
     "plain": Asks("[[say]] The kettle switches itself off."),
-    "system": Asks("[[system]]", system=SYSTEM),
+    "system": Asks("[[system]]", system=OWN),
     "image": Asks("look at this", image=True),
     "schema": Asks("Ada Lovelace was 36", schema=PERSON),
     "reasoning": Asks("[[think]] why do kettles whistle", effort="high"),
@@ -94,7 +96,7 @@ def test_asked_and_answered(gateway: Gateway, sdk: str, provider: str, stream: b
     if what == "plain":
         assert got.text == "The kettle switches itself off."
     elif what == "system":
-        assert got.text == SYSTEM
+        assert got.text == OWN
         assert record["fingerprint"]
     elif what == "image":
         assert "I received 1 image: image/png" in got.text
@@ -166,7 +168,7 @@ def test_a_registered_prompt_is_rendered_and_on_record(gateway: Gateway, sdk: st
     record = check_record(gateway, got, sdk, provider, stream)
     assert record["call"]["app"] == f"kettle-{provider}"
     assert record["call"]["release"] == got.headers["x-headgate-release"] == f"kettle-{provider}#1"
-    assert record["call"]["prompt"] == "prompt/kettle@1.2.0"
+    assert record["call"]["prompt"] == got.headers["x-headgate-prompt"] == "prompt/kettle@1.2.0"
     assert len(record["prompt_digest"]) == 64
     assert record["fingerprint"] is None
     assert record["channel"] == "production"

@@ -53,6 +53,7 @@ class Script:
         self.dropped: list[str] = []
         self.provider: str | None = "acme"
         self.release: str | None = "support#3"
+        self.prompt: str | None = "prompt/support@1.4.2"
         self.events: list[str] = []
         self.calls: list[Call] = []
         self.committed = 0
@@ -98,6 +99,7 @@ class Script:
         call.record.stream = asked.stream
         call.record.model_asked = asked.model
         call.record.release = self.release
+        call.record.prompt = self.prompt
         return admitted
 
     def render(self, selected: Any) -> Any:

@@ -59,6 +59,7 @@ def test_a_stream_of_the_same_dialect_passes_byte_for_byte(dialect: str) -> None
             assert headers["cache-control"] == "private, no-store"
             assert headers["x-headgate-call-id"] == here.script.calls[0].id
             assert headers["x-headgate-release"] == "support#3"
+            assert headers["x-headgate-prompt"] == "prompt/support@1.4.2"
             assert headers["x-headgate-provider"] == "acme"
             assert headers["x-headgate-model"] == "m-1"
             assert headers["x-headgate-attempts"] == "1"

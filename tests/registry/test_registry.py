@@ -13,7 +13,7 @@ from headgate.core.errors import ConfigError, Forbidden, InvalidRequest, NotFoun
 from headgate.registry import exact, of_channel, workspace_of
 from headgate.registry.pins import Pins
 from headgate.registry.reviews import standing
-from tests.registry.world import ADMIN, Place, app, inputs, prompt, route, who
+from tests.registry.world import ADMIN, Place, app, inputs, made, prompt, route, who
 
 
 @pytest.fixture
@@ -189,6 +189,49 @@ def test_a_revoked_version_is_never_served_again(place: Place) -> None:
         place.registry.rollback("support", "production", None, ADMIN, "")
     place.registry.set_fate(("prompt", "support", "1.0.0"), "active", ADMIN, "")
     place.registry.rollback("support", "production", None, ADMIN, "")
+
+
+def test_versions_that_no_channel_reaches_are_published_beside_what_is_served(place: Place) -> None:
+    two_releases(place)
+    legal = made("partial", "legal", "1.0.0", {"content": "No advice."}, "team")
+    including = prompt("1.0.0", 'A. {% include "legal" %}', name="other", partials={"legal": "legal@1.0.0"})
+    place.registry.apply([legal, including], ADMIN)
+    assert further(place) == ["legal@1.0.0", "other@1.0.0"]
+    place.registry.promote("support", "production", 2, ADMIN, "")
+    assert further(place) == ["legal@1.0.0", "other@1.0.0", "support@1.0.0"]
+    place.registry.set_fate(("prompt", "support", "1.0.0"), "retired", ADMIN, "old")
+    assert further(place) == ["legal@1.0.0", "other@1.0.0", "support@1.0.0"]
+    place.registry.set_fate(("prompt", "support", "1.0.0"), "revoked", ADMIN, "leaks")
+    assert further(place) == ["legal@1.0.0", "other@1.0.0"]
+
+
+def test_they_are_the_newest_within_bounds(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.registry.apply([route(), prompt("1.0.0"), app({1: "support@1.0.0"}, {"production": 1})], ADMIN)
+    for number in range(1, 6):
+        place.clock.advance(1.0)
+        place.registry.apply(
+            [prompt(f"1.{number}.0", f"Be kind, {number}."), prompt("1.0.0", name=f"p{number}")], ADMIN
+        )
+    monkeypatch.setattr("headgate.registry.published.FURTHER_OF_ONE", 2)
+    assert further(place) == [
+        "p1@1.0.0",
+        "p2@1.0.0",
+        "p3@1.0.0",
+        "p4@1.0.0",
+        "p5@1.0.0",
+        "support@1.4.0",
+        "support@1.5.0",
+    ]
+    monkeypatch.setattr("headgate.registry.published.FURTHER_MAX", 3)
+    assert further(place) == ["p4@1.0.0", "p5@1.0.0", "support@1.5.0"]
+    monkeypatch.setattr("headgate.registry.published.FURTHER_BYTES_MAX", 250)
+    assert further(place) == ["p5@1.0.0"]
+
+
+def further(place: Place) -> list[str]:
+    place._publish()
+    assert place.published is not None
+    return [f"{one.name}@{one.version}" for one in place.published.further]
 
 
 def test_what_a_name_means(place: Place) -> None:

@@ -21,7 +21,7 @@ def compile_served(config: Config, clock: Clock) -> Compiled:
     published = read_published(config.state)
     if published is None:
         return compile_snapshot(config, clock)
-    return compile_workspace(config, workspace_of(published.documents), clock)
+    return compile_workspace(config, workspace_of(published.documents), clock, workspace_of(published.further))
 
 
 def read_published(state: Path) -> Published | None:

@@ -144,7 +144,7 @@ class RegistryHost:
         except ConfigError as error:
             log.error("%s; it is written anew", error)
             before = None
-        if before is not None and before.documents == made.documents:
+        if before is not None and (before.documents, before.further) == (made.documents, made.further):
             return False
         try:
             write_published(config.state, made)

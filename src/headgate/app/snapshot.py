@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -15,8 +16,9 @@ from headgate.core.artifact import Artifact
 from headgate.core.errors import ConfigError
 from headgate.core.ports import Clock, Endpoint, Policy
 from headgate.core.snapshot import App, Route, Snapshot, Target
+from headgate.core.types import ArtifactRef
 from headgate.guardrails import OPEN_POLICY, compile_guardrail
-from headgate.prompts import Partials, compile_prompt
+from headgate.prompts import Partials, PromptIndex, TemplateProgram, compile_prompt
 from headgate.providers import build
 from headgate.registry import Workspace, load_workspace
 from headgate.releases import AppParts, compile_app
@@ -33,6 +35,8 @@ from headgate.routing import (
 )
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 CATALOGUE_FILE = "catalogue.json"  # in the state folder: one that was refreshed
@@ -60,9 +64,10 @@ def compile_snapshot(config: Config, clock: Clock) -> Compiled:
     return compile_workspace(config, workspace, clock)
 
 
-def compile_workspace(config: Config, workspace: Workspace, clock: Clock) -> Compiled:
-    """The snapshot of a configuration and artifacts from wherever they come."""
-    return _Compiler(config, workspace, day_of(clock.now_ns())).compile(clock)
+def compile_workspace(config: Config, workspace: Workspace, clock: Clock, further: Workspace | None = None) -> Compiled:
+    """The snapshot of a configuration and artifacts from wherever they come. `further` prompts are recognised, not
+    served: one that does not compile is left out."""
+    return _Compiler(config, workspace, day_of(clock.now_ns())).compile(clock, further or Workspace())
 
 
 def day_of(at_ns: int) -> str:
@@ -83,7 +88,7 @@ class _Compiler:
         self._endpoints: dict[str, Endpoint] = {}
         self._broken: set[str] = set()
 
-    def compile(self, clock: Clock) -> Compiled:
+    def compile(self, clock: Clock, further: Workspace) -> Compiled:
         """Everything, in the order it needs each other."""
         targets = self._targets()
         partials = Partials(lambda pinned: self._workspace.find("partial", pinned))
@@ -99,6 +104,9 @@ class _Compiler:
         if self._faults:
             return Compiled(None, self._faults, self._workspace, targets, routes)
         source = self._config.source
+        known = PromptIndex([*prompts.values(), *_lenient(further, self._workspace)], frozenset(_pins(apps)))
+        if known.left_out:
+            log.warning("%d prompts are too many, or too much alike, to be recognised in calls", known.left_out)
         snapshot = Snapshot(
             digest=self._digest(apps, default),
             loaded_ns=clock.now_ns(),
@@ -109,6 +117,7 @@ class _Compiler:
             bodies=source.bodies,
             journal_full=source.journal_full,
             changes_ns=self._changes_ns(),
+            known=known,
             discovery=source.discovery == "on",
         )
         return Compiled(snapshot, [], self._workspace, targets, routes)
@@ -187,6 +196,28 @@ class _Compiler:
         served = [_essence(app) for _, app in sorted(apps.items())]
         rest = msgspec.json.encode([served, default.ref], order="deterministic")
         return hashlib.sha256(config + rest).hexdigest()
+
+
+def _lenient(further: Workspace, beside: Workspace) -> list[TemplateProgram]:
+    """The programs of prompts that are not served; what does not compile any more is told in the log and left out."""
+    partials = Partials(lambda pinned: further.find("partial", pinned) or beside.find("partial", pinned))
+    made: list[TemplateProgram] = []
+    for wanted in further.known("prompt"):
+        artifact = further.find("prompt", wanted)
+        assert artifact is not None
+        try:
+            made.append(compile_prompt(artifact, partials.look))
+        except ConfigError as error:
+            log.warning("%s is not recognised in calls: %s", artifact.ref, error.wrong)
+    return made
+
+
+def _pins(apps: Mapping[str, App]) -> Iterator[ArtifactRef]:
+    """What channels reach."""
+    for app in apps.values():
+        arms = (arm.release for split in app.splits.values() for arm in split.arms)
+        for release in (*app.channels.values(), *arms):
+            yield from release.pins
 
 
 def _essence(app: App) -> list[object]:

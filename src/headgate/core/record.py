@@ -157,6 +157,7 @@ class CallRecord(CallLead):
     answer_of: str | None = None  # the call whose answer was given again
     seams: list[SeamRecord] = []
     routed: RoutedRecord | None = None
+    recognised: str | None = None  # the caller sent the prompt's own text: `text`, or `template` where it has variables
 
 
 class GapRecord(msgspec.Struct, array_like=True, gc=False):

@@ -107,6 +107,10 @@ class Reading(Protocol):
         """Versions without content, by kind, name and age."""
         ...
 
+    def recent(self, kind: str, limit: int) -> list[Version]:
+        """The versions that were kept last, newest first."""
+        ...
+
     def apps(self) -> list[AppRow]:
         """Every app, by name."""
         ...

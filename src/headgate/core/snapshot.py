@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -135,6 +135,27 @@ class DirectRoutes(Protocol):
         ...
 
 
+class Recognised(msgspec.Struct, frozen=True, gc=False):
+    """The registered version that a call's own messages are a rendering of. `how`: `text` where they are the prompt
+    word for word, `template` where variables stand in it."""
+
+    ref: ArtifactRef
+    how: str
+
+
+class Recogniser(Protocol):
+    """Knows registered prompts by their text. `turns` gives the first so many (role, text) messages behind the system
+    prompt, fewer where there are fewer."""
+
+    def by_system(self, text: str, digest: str, turns: Callable[[int], Sequence[tuple[str, str]]]) -> Recognised | None:
+        """By the system prompt, and what follows it where the version has more. `digest` is the text's SHA-256."""
+        ...
+
+    def by_turn(self, turns: Callable[[int], Sequence[tuple[str, str]]]) -> Recognised | None:
+        """By the first message, where there is no system prompt."""
+        ...
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """Everything a call needs to be answered. `digest` is the SHA-256 of the sources it was compiled from."""
 
@@ -148,3 +169,4 @@ class Snapshot(msgspec.Struct, frozen=True):
     journal_full: str = "serve"
     changes_ns: int | None = None  # wall time at which prices or models change that it was compiled with
     discovery: bool = False  # whether texts of unregistered prompts are told to control
+    known: Recogniser | None = None  # prompts that callers may have put together themselves

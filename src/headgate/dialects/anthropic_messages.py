@@ -63,6 +63,18 @@ class AnthropicMessages:
             return system or None
         return "\n".join(block.text for block in system if block.text) or None
 
+    def turns(self, asked: Asked, most: int) -> list[tuple[str, str]]:
+        """See `Dialect.turns`."""
+        return [
+            (
+                turn.role,
+                turn.content
+                if isinstance(turn.content, str)
+                else "\n".join(block.text for block in turn.content if block.text),
+            )
+            for turn in cast("Ask", asked.document).messages[:most]
+        ]
+
     def add_prompt(self, asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> Carried:
         """See `Dialect.add_prompt`. This dialect has no place for seed and penalties."""
         return anthropic_splice.add_prompt(asked, messages, settings)

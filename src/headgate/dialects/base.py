@@ -138,6 +138,11 @@ class Dialect(Protocol):
         """The system prompt as one string, for the fingerprint of unregistered prompts; None where there is none."""
         ...
 
+    def turns(self, asked: Asked, most: int) -> list[tuple[str, str]]:
+        """(role, text) of the first `most` messages behind the leading system messages; roles as ours: user,
+        assistant, system. What is no text is left out of a message."""
+        ...
+
     def add_prompt(self, asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> Carried:
         """The client's body with rendered prompt `messages` (role, text) put before the client's own, and model
         `settings` (canonical names of ChatRequest: temperature, max_tokens, ...) filled in where the client said

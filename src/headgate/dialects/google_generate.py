@@ -37,6 +37,10 @@ class GoogleGenerate:
         """See `Dialect.system_text`."""
         return google_request.system_text(asked)
 
+    def turns(self, asked: Asked, most: int) -> list[tuple[str, str]]:
+        """See `Dialect.turns`."""
+        return google_request.turns(asked, most)
+
     def add_prompt(self, asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> Carried:
         """See `Dialect.add_prompt`."""
         return google_request.add_prompt(asked, messages, settings)

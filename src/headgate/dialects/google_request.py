@@ -88,6 +88,20 @@ def system_text(asked: Asked) -> str | None:
     return "\n".join(texts) if texts else None
 
 
+def turns(asked: Asked, most: int) -> list[tuple[str, str]]:
+    """See `Dialect.turns`. A turn without a role is the user's."""
+    document = asked.document
+    assert isinstance(document, AskBody)
+    contents = document.contents
+    return [
+        (
+            "assistant" if content.role == "model" else content.role or "user",
+            "\n".join(part.text for part in _parts(content) if part.text),
+        )
+        for content in ((contents,) if isinstance(contents, AskContent) else contents[:most])
+    ]
+
+
 def request_target(model: str, stream: bool) -> str:
     """The path below the base URL. The model's name is quoted: it may not reach outside its path segment."""
     parent = "tunedModels/" if model.startswith("tunedModels/") else "models/"

@@ -26,7 +26,7 @@ from headgate.dialects.base import (
 from headgate.dialects.decoding import read_body
 from headgate.dialects.openai_reader import StreamReader, WholeReader
 from headgate.dialects.openai_turns import NAME
-from headgate.dialects.openai_types import Ask, ask_decoder
+from headgate.dialects.openai_types import Ask, AskMessage, ask_decoder
 from headgate.dialects.openai_write import StreamWriter, WholeWriter
 
 _SYSTEM_ROLES: Final = ("system", "developer")
@@ -67,12 +67,24 @@ class OpenAIChat:
         for message in told.messages:
             if message.role not in _SYSTEM_ROLES:
                 break
-            content = message.content
-            if isinstance(content, str):
-                texts.append(content)
-            elif content is not None:
-                texts += [part.text for part in content if part.text is not None]
+            texts += _texts(message)
         return "\n".join(texts) if texts else None
+
+    def turns(self, asked: Asked, most: int) -> list[tuple[str, str]]:
+        """See `Dialect.turns`."""
+        told = asked.document
+        assert isinstance(told, Ask)
+        out: list[tuple[str, str]] = []
+        for message in told.messages:
+            if len(out) == most:
+                break
+            content = message.content
+            text = content if isinstance(content, str) else "\n".join(_texts(message))
+            if message.role not in _SYSTEM_ROLES:
+                out.append((message.role, text))
+            elif out:
+                out.append(("system", text))
+        return out
 
     def add_prompt(self, asked: Asked, messages: Sequence[tuple[str, str]], settings: Mapping[str, Json]) -> Carried:
         """System texts are messages here, so the prompt is put in front as it stands."""
@@ -126,6 +138,14 @@ class OpenAIChat:
     def read_error(self, status: int, headers: Sequence[Header], body: bytes) -> UpstreamError:
         """OpenAI's error object, and what compatible servers send in its place."""
         return openai_errors.read_error(status, headers, body)
+
+
+def _texts(message: AskMessage) -> list[str]:
+    """The texts of a message."""
+    content = message.content
+    if isinstance(content, str):
+        return [content]
+    return [part.text for part in content or () if part.text is not None]
 
 
 def _input_chars(told: Ask) -> int:

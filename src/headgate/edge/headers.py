@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 from headgate.core.record import CallRecord
 from headgate.edge.surface import Surface
@@ -19,10 +20,8 @@ def plain(content_type: bytes) -> bytes:
 
 def answered(surface: Surface, record: CallRecord, content_type: bytes) -> bytes:
     """The headers of a call's answer: what ran, and what was left out on the way."""
-    key = (
-        surface.request_id, content_type, len(record.attempts), record.provider, record.target_model, record.release,
-    )  # fmt: skip
-    form = _forms.get(key) or _form(*key)
+    told = (len(record.attempts), record.provider, record.target_model, record.release, record.prompt)
+    form = _forms.get((surface.request_id, content_type, told)) or _form(surface.request_id, content_type, told)
     call_id = record.id.encode()
     lines = form % (call_id, call_id)
     if record.dropped:
@@ -36,20 +35,20 @@ _CACHE = b"x-headgate-cache: %b\r\n"
 
 
 # all but the call's id is the same for every call with one outcome: put together once it costs 0.6 us, not 3
-_forms: dict[tuple[str, bytes, int, str | None, str | None, str | None], bytes] = {}
+_Told: TypeAlias = tuple[int, str | None, str | None, str | None, str | None]
+_NAMES = ("attempts", "provider", "model", "release", "prompt")
+_forms: dict[tuple[str, bytes, _Told], bytes] = {}
 
 
-def _form(
-    request_id: str, content_type: bytes, attempts: int, provider: str | None, model: str | None, release: str | None
-) -> bytes:
+def _form(request_id: str, content_type: bytes, told: _Told) -> bytes:
     """The lines with two places for the call's id."""
-    told = (("attempts", str(attempts)), ("provider", provider), ("model", model), ("release", release))
-    lines = "".join(f"x-headgate-{name}: {value(what)}\r\n" for name, what in told if what is not None)
+    pairs = zip(_NAMES, told, strict=True)
+    lines = "".join(f"x-headgate-{name}: {value(str(what))}\r\n" for name, what in pairs if what is not None)
     ids = b"%b: %%b\r\nx-headgate-call-id: %%b\r\n" % request_id.encode()
     form = plain(content_type).replace(b"%", b"%%") + ids + lines.replace("%", "%%").encode()
     if len(_forms) >= FORMS_MAX:
         _forms.clear()
-    _forms[request_id, content_type, attempts, provider, model, release] = form
+    _forms[request_id, content_type, told] = form
     return form
 
 

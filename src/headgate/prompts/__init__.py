@@ -8,6 +8,7 @@ from headgate.prompts.handlers import discovery_handlers
 from headgate.prompts.langfuse.handlers import langfuse_handlers
 from headgate.prompts.partials import Partial, Partials
 from headgate.prompts.program import TemplateProgram
+from headgate.prompts.recognise import PromptIndex
 from headgate.prompts.render import Prompts
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Discovery",
     "Partial",
     "Partials",
+    "PromptIndex",
     "Prompts",
     "TemplateProgram",
     "compile_prompt",

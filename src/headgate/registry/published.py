@@ -6,6 +6,7 @@ the registry is down.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -19,6 +20,9 @@ from headgate.registry.pins import default_channel
 from headgate.registry.workspace import APP_KIND, Workspace
 
 FORMAT = 1
+FURTHER_MAX = 1_000  # prompt versions beyond those that are served
+FURTHER_OF_ONE = 20  # of one prompt
+FURTHER_BYTES_MAX = 8 * 1024 * 1024
 
 
 class Document(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -34,11 +38,16 @@ class Document(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Published(msgspec.Struct, frozen=True):
-    """`serial` is the registry's when this was put together. Files carry it as JSON, `format` 1."""
+    """`serial` is the registry's when this was put together. Files carry it as JSON, `format` 1.
+
+    `further` are prompt versions that no channel reaches, with the partials that these need: whoever fetched one and
+    sends its text is recognised by it. Nothing is served from them.
+    """
 
     serial: int
     documents: list[Document]
     format: int = FORMAT
+    further: list[Document] = []
 
 
 def publish(reading: Reading, also: Sequence[tuple[str, str]]) -> Published:
@@ -59,7 +68,28 @@ def publish(reading: Reading, also: Sequence[tuple[str, str]]) -> Published:
         live = {number for row in rows for number in channel_releases(row.target)}
         sources = [row.source for row in releases[app.name] if row.source.number in live]
         wanted.update((pin, None) for source in sources for pin in source.pins)
-    return Published(reading.serial(), [*map(document_of, needed(reading, wanted)), *apps])
+    served = [*map(document_of, needed(reading, wanted)), *apps]
+    return Published(reading.serial(), served, further=_further(reading, served))
+
+
+def _further(reading: Reading, served: Sequence[Document]) -> list[Document]:
+    """The newest prompt versions beyond those that are served, within bounds; none that was revoked."""
+    known = {(one.kind, one.name, one.version) for one in served}
+    count: Counter[str] = Counter()
+    found: dict[tuple[str, str, str], Document] = {}
+    room = FURTHER_BYTES_MAX
+    for version in reading.recent("prompt", FURTHER_MAX):
+        ref = version.ref
+        if version.fate == "revoked" or count[ref.name] >= FURTHER_OF_ONE or ("prompt", ref.name, ref.version) in known:
+            continue
+        made = [document_of(one) for one in needed(reading, [("prompt", f"{ref.name}@{ref.version}")])]
+        new = {key: one for one in made if (key := (one.kind, one.name, one.version)) not in known and key not in found}
+        room -= sum(len(msgspec.json.encode(one)) for one in new.values())
+        if room < 0:
+            break
+        count[ref.name] += 1
+        found |= new
+    return [found[key] for key in sorted(found)]
 
 
 def app_document(

@@ -163,6 +163,13 @@ class _Session:
             found += [_version(row) for row in self._connection.execute(some).mappings()]
         return found
 
+    def recent(self, kind: str, limit: int) -> list[Version]:
+        """The versions that were kept last, newest first."""
+        t = ARTIFACTS.c
+        wanted = sa.select(*[column for column in t if column.name != "content"]).where(t.kind == kind)
+        latest = wanted.order_by(t.created_ns.desc(), t.name, t.version).limit(limit)
+        return [_version(row) for row in self._connection.execute(latest).mappings()]
+
     def apps(self) -> list[AppRow]:
         """Every app, by name."""
         return self._all(sa.select(APPS).order_by(APPS.c.name), APPS, AppRow)

@@ -62,7 +62,8 @@ def _ran(record: CallRecord) -> list[str]:
         lines.append(f"It went to app {record.app}.")
     if record.prompt is not None:
         digest = f" (digest {record.prompt_digest[:12]})" if record.prompt_digest else ""
-        lines.append(f"The prompt was {record.prompt}{digest}.")
+        how = ", recognised in the messages that the caller sent" if record.recognised is not None else ""
+        lines.append(f"The prompt was {record.prompt}{digest}{how}.")
     elif record.fingerprint is not None:
         mark = record.fingerprint[:16]
         lines.append(f"Its system prompt is not registered; its fingerprint is {mark}, which `headgate adopt` takes.")

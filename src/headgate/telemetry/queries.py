@@ -156,6 +156,7 @@ class CallDetail(msgspec.Struct, frozen=True):
     routed: RoutedLine | None
     scores: list[ScoreLine]
     bodies_withheld: bool = False
+    recognised: str | None = None
 
 
 class ErrorCount(msgspec.Struct, frozen=True):
@@ -301,6 +302,7 @@ def _detail(record: CallRecord, scores: Sequence[StoredScore]) -> CallDetail:
         response_body=_text(record.response_body),
         routed=None if record.routed is None else RoutedLine(*msgspec.structs.astuple(record.routed)),
         scores=[line_of(stored, True) for stored in scores],
+        recognised=record.recognised,
     )
 
 
