@@ -101,13 +101,29 @@ def test_a_version_that_was_just_kept_is_recognised_too(gateway: Gateway, langfu
     offer = {"kind": "prompt", "name": "city", "version": "1.0.0", "owner": "tests", "content": content}
     assert gateway.api("POST", "/api/registry/apply", {"documents": [offer]})["applied"]
     messages = fetch(langfuse, "city", label="latest").compile(city="Oslo")
-    client = openai_sdk(gateway.url, gateway.key)
-
-    def recognised() -> str | None:
-        answer = client.chat.completions.with_raw_response.create(model="to-openai", messages=messages)
-        known = answer.headers.get("x-headgate-prompt") == "prompt/city@1.0.0"
-        return answer.headers["x-headgate-call-id"] if known else None
-
-    call = until(recognised, 5, "recognised by the worker")
+    call = until(lambda: recognised(gateway, messages, "prompt/city@1.0.0"), 5, "recognised by the worker")
     gateway.record(call)
     assert "recognised in the messages that the caller sent" in gateway.cli("explain", call).stdout
+
+
+def test_an_old_version_is_recognised_once_it_was_fetched(gateway: Gateway, langfuse: Langfuse) -> None:
+    offers = [
+        {
+            "kind": "prompt", "name": "tower", "version": f"{number}.0.0", "owner": "tests",
+            "content": {"messages": [{"role": "system", "content": f"You speak of tower {number}."}]},
+        }
+        for number in range(1, 26)
+    ]  # fmt: skip
+    assert gateway.api("POST", "/api/registry/apply", {"documents": offers[:1]})["applied"]
+    assert gateway.api("POST", "/api/registry/apply", {"documents": offers[1:]})["applied"]
+    messages = [{"role": "system", "content": "You speak of tower 1."}, {"role": "user", "content": "hi"}]
+    assert recognised(gateway, messages, "prompt/tower@1.0.0") is None
+    assert fetch(langfuse, "tower", version=1).compile() == "You speak of tower 1."
+    until(lambda: recognised(gateway, messages, "prompt/tower@1.0.0"), 15, "an old version recognised")
+
+
+def recognised(gateway: Gateway, messages: Any, prompt: str) -> str | None:
+    """The id of a call with these messages, where it used that prompt."""
+    create = openai_sdk(gateway.url, gateway.key).chat.completions.with_raw_response.create
+    answer = create(model="to-openai", messages=messages)
+    return answer.headers["x-headgate-call-id"] if answer.headers.get("x-headgate-prompt") == prompt else None

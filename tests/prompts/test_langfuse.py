@@ -37,7 +37,8 @@ class Served:
 
     def __init__(self, folder: Path) -> None:
         self.place = Place(folder)
-        self.desk = LangfuseDesk(self.place.store.registry(), exact)
+        self.fetched: list[str] = []
+        self.desk = LangfuseDesk(self.place.store.registry(), exact, lambda one: self.fetched.append(str(one.ref)))
 
     def apply(self, *documents: Artifact) -> None:
         outcome = self.place.registry.apply(documents, ADMIN)
@@ -99,6 +100,7 @@ def test_labels_are_channels_latest_and_the_version(served: Served) -> None:
         assert served.get("support", **asked) == staging
     served.place.registry.promote("support", "production", 2, ADMIN, "")
     assert served.get("support").version == 1001001000
+    assert served.fetched[:2] == ["prompt/support@1.0.0", "prompt/support@1.1.0"]
 
 
 def test_a_split_is_served_by_its_control_and_another_default_channel_is_the_default(served: Served) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from headgate.core.errors import ConfigError, Forbidden, InvalidRequest, NotFound
-from headgate.registry import exact, of_channel, workspace_of
+from headgate.registry import exact, of_channel, publish, workspace_of
 from headgate.registry.pins import Pins
 from headgate.registry.reviews import standing
 from tests.registry.world import ADMIN, Place, app, inputs, made, prompt, route, who
@@ -224,14 +224,14 @@ def test_they_are_the_newest_within_bounds(place: Place, monkeypatch: pytest.Mon
     ]
     monkeypatch.setattr("headgate.registry.published.FURTHER_MAX", 3)
     assert further(place) == ["p4@1.0.0", "p5@1.0.0", "support@1.5.0"]
+    assert further(place, "support@1.1.0", "none@1.0.0") == ["p5@1.0.0", "support@1.1.0", "support@1.5.0"]
     monkeypatch.setattr("headgate.registry.published.FURTHER_BYTES_MAX", 250)
     assert further(place) == ["p5@1.0.0"]
 
 
-def further(place: Place) -> list[str]:
-    place._publish()
-    assert place.published is not None
-    return [f"{one.name}@{one.version}" for one in place.published.further]
+def further(place: Place, *fetched: str) -> list[str]:
+    with place.registry.store.reading() as reading:
+        return [f"{one.name}@{one.version}" for one in publish(reading, [], fetched).further]
 
 
 def test_what_a_name_means(place: Place) -> None:

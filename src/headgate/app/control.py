@@ -129,7 +129,7 @@ class Control:
             *discovery_handlers(
                 Coverages(self.prompts, self.calls, self._key_names), Adoption(self.prompts, load_draft), clock
             ),
-            *langfuse_handlers(self.keys.registry(), registry.exact),
+            *langfuse_handlers(self.keys.registry(), registry.exact, self.host.fetched.saw),
             *telemetry.handlers(Queries(self.calls, self.scores), self.metrics, lambda: self.keeper.state, clock),
         ]
 
@@ -155,6 +155,7 @@ class Control:
             self.desk.publish()
             self.limits.sync()
             self.scoring.look()
+            self.host.tend()
             if retain:
                 now_ns = self._clock.now_ns()
                 self.calls.retain(now_ns, self._retention)

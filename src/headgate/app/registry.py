@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from headgate.app.config import Config
+from headgate.app.fetched import Fetched
 from headgate.app.operations import Reloaded
 from headgate.app.published import read_published, write_published
 from headgate.app.roster import read_roster
@@ -50,6 +51,7 @@ class RegistryHost:
         self._reload = reload
         self._clock = clock
         self._publishing = threading.Lock()
+        self.fetched = Fetched()
         self.registry = Registry(store, self._check, self.publish, clock)
 
     def publish(self) -> Swapped:
@@ -65,6 +67,15 @@ class RegistryHost:
             first = done.faults[0]
             raise StoreUnavailable(f"kept, but not in force: {first.where}: {first.wrong} ({first.right})")
         return Swapped(done.workers, done.behind, done.seconds)
+
+    def tend(self) -> None:
+        """Have workers know what was fetched and is old. Raises StoreUnavailable."""
+        if self.fetched.news():
+            try:
+                self.publish()
+            except StoreUnavailable:
+                self.fetched.again()
+                raise
 
     def begin(self) -> bool:
         """At the start: take over the folder, and write what is live. Whether workers serve something else still.
@@ -138,7 +149,7 @@ class RegistryHost:
         """Whether what is published is another now. Raises StoreUnavailable."""
         config = self._reread()
         with self._store.reading() as reading:
-            made = publish(reading, self._served_alone(reading, config))
+            made = publish(reading, self._served_alone(reading, config), self.fetched.latest())
         try:
             before = read_published(config.state)
         except ConfigError as error:

@@ -13,7 +13,7 @@ import msgspec
 
 from headgate.core.apps import channel_releases
 from headgate.core.artifact import Artifact, digest
-from headgate.core.registry import AppRow, ChannelRow, Reading, ReleaseRow
+from headgate.core.registry import AppRow, ChannelRow, Reading, ReleaseRow, Version
 from headgate.core.types import ArtifactRef, Json, JsonObject
 from headgate.registry.needs import needed
 from headgate.registry.pins import default_channel
@@ -23,6 +23,7 @@ FORMAT = 1
 FURTHER_MAX = 1_000  # prompt versions beyond those that are served
 FURTHER_OF_ONE = 20  # of one prompt
 FURTHER_BYTES_MAX = 8 * 1024 * 1024
+_PROMPT = "prompt"
 
 
 class Document(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -50,8 +51,9 @@ class Published(msgspec.Struct, frozen=True):
     further: list[Document] = []
 
 
-def publish(reading: Reading, also: Sequence[tuple[str, str]]) -> Published:
-    """Everything that channels reach; `also` are (kind, `name@1.0.0`) that are served without an app."""
+def publish(reading: Reading, also: Sequence[tuple[str, str]], fetched: Sequence[str] = ()) -> Published:
+    """Everything that channels reach; `also` are (kind, `name@1.0.0`) that are served without an app, `fetched` prompt
+    versions (`name@1.0.0`) that are to be known before others."""
     releases: dict[str, list[ReleaseRow]] = {}
     for release in reading.releases():
         releases.setdefault(release.app, []).append(release)
@@ -69,27 +71,40 @@ def publish(reading: Reading, also: Sequence[tuple[str, str]]) -> Published:
         sources = [row.source for row in releases[app.name] if row.source.number in live]
         wanted.update((pin, None) for source in sources for pin in source.pins)
     served = [*map(document_of, needed(reading, wanted)), *apps]
-    return Published(reading.serial(), served, further=_further(reading, served))
+    return Published(reading.serial(), served, further=_further(reading, served, fetched))
 
 
-def _further(reading: Reading, served: Sequence[Document]) -> list[Document]:
-    """The newest prompt versions beyond those that are served, within bounds; none that was revoked."""
+def _further(reading: Reading, served: Sequence[Document], fetched: Sequence[str]) -> list[Document]:
+    """Prompt versions beyond those that are served, within bounds: fetched ones, then the newest; none that was
+    revoked."""
     known = {(one.kind, one.name, one.version) for one in served}
     count: Counter[str] = Counter()
     found: dict[tuple[str, str, str], Document] = {}
-    room = FURTHER_BYTES_MAX
-    for version in reading.recent("prompt", FURTHER_MAX):
+    room, left = FURTHER_BYTES_MAX, FURTHER_MAX
+    for version in [*_kept(reading, fetched), *reading.recent(_PROMPT, FURTHER_MAX)]:
         ref = version.ref
-        if version.fate == "revoked" or count[ref.name] >= FURTHER_OF_ONE or ("prompt", ref.name, ref.version) in known:
+        key = (_PROMPT, ref.name, ref.version)
+        if version.fate == "revoked" or key in known or key in found:
             continue
-        made = [document_of(one) for one in needed(reading, [("prompt", f"{ref.name}@{ref.version}")])]
-        new = {key: one for one in made if (key := (one.kind, one.name, one.version)) not in known and key not in found}
+        pinned = f"{ref.name}@{ref.version}"
+        if count[ref.name] >= FURTHER_OF_ONE and pinned not in fetched:
+            continue
+        made = {(one.ref.kind, one.ref.name, one.ref.version): one for one in needed(reading, [(_PROMPT, pinned)])}
+        new = {one: document_of(made[one]) for one in made if one not in known and one not in found}
         room -= sum(len(msgspec.json.encode(one)) for one in new.values())
-        if room < 0:
+        if room < 0 or not left:
             break
+        left -= 1
         count[ref.name] += 1
         found |= new
     return [found[key] for key in sorted(found)]
+
+
+def _kept(reading: Reading, pinned: Sequence[str]) -> list[Version]:
+    """Prompt versions by `name@1.0.0`, in that order; what is not kept is left out."""
+    names = sorted({one.partition("@")[0] for one in pinned})
+    kept = {f"{one.ref.name}@{one.ref.version}": one for one in reading.versions(_PROMPT, names)} if names else {}
+    return [kept[one] for one in pinned if one in kept]
 
 
 def app_document(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -90,12 +90,13 @@ class PromptList(msgspec.Struct, frozen=True):
 
 
 class LangfuseDesk:
-    """Serves what the registry keeps; `exact` is the registry's reading of versions. Raises StoreUnavailable, and what
-    each method names."""
+    """Serves what the registry keeps; `exact` is the registry's reading of versions, `fetched` is told of each that was
+    given. Raises StoreUnavailable, and what each method names."""
 
-    def __init__(self, store: RegistryStore, exact: Exact) -> None:
+    def __init__(self, store: RegistryStore, exact: Exact, fetched: Callable[[Version], None]) -> None:
         self._store = store
         self._exact = exact
+        self._fetched = fetched
 
     def get(self, ask: Ask) -> PromptObject:
         """One version. Raises NotFound, InvalidRequest."""
@@ -114,6 +115,7 @@ class LangfuseDesk:
             form = form_of(artifact, Partials(lambda pinned: _partial(reading, pinned)).look)
             name = version.ref.name
             newest = _newest(reading.versions(KIND, [name]))
+        self._fetched(version)
         return PromptObject(
             name=address,
             version=number_of(version.ref.version),
