@@ -27,7 +27,7 @@ def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     app = management_app(control.handlers(), authenticator(control.desk, TOKEN), ["localhost"], "0.0")
     with TestClient(app, base_url="http://localhost") as http:
 
-        def call(self: Client, method: str, path: str, body: bytes | None) -> Any:
+        def call(self: Client, method: str, path: str, body: bytes | None, _wait_s: float = 0.0) -> Any:
             answer = http.request(method, path, headers={"authorization": f"Bearer {self._key}"}, content=body or b"")
             if answer.status_code >= 400:
                 raise Refused(self._url, answer.json()["error"]["message"], "")

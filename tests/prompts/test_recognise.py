@@ -129,6 +129,11 @@ def test_templates_with_logic_are_not_recognised() -> None:
     assert by_system(known, "You answer questions. Be brief, please.") is None
 
 
+def test_logic_that_depends_on_nothing_is_recognised_by_what_it_comes_out_as() -> None:
+    known = index(program("1.0.0", "{% if 1 < 2 %}Be kind.{% else %}Be rude.{% endif %} {{ 'Now' | upper }}."))
+    assert by_system(known, "Be kind. NOW.") == ("support@1.0.0", "text")
+
+
 def test_what_was_found_is_remembered_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "REMEMBERED", 2)
     known = index(program("1.0.0", "Be kind."))

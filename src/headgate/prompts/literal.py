@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from minijinja import TemplateError
 
 from headgate.prompts.template import Block, Template, blocks
 
@@ -23,7 +24,18 @@ class Literals(msgspec.Struct, frozen=True):
 
 
 def literals(template: Template) -> Literals | None:
-    """The template as texts and gaps; None where tags decide what it says."""
+    """The template as texts and gaps; None where tags decide what it says. One that depends on no variable is what it
+    comes out as."""
+    found = _read(template)
+    if template.variables or (found is not None and not found.gaps):
+        return found
+    try:
+        return Literals((template.render({}, 0),), ())
+    except TemplateError:
+        return None
+
+
+def _read(template: Template) -> Literals | None:
     source = template.source
     texts, gaps = [""], list[str | None]()
     at, bare = 0, False  # bare: the block before takes away the white space that follows it

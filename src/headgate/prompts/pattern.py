@@ -53,9 +53,5 @@ def pattern_of(lines: Sequence[Line], between: str) -> Pattern | None:
             return None
         pieces[-1] += (between if index else "") + found.texts[0]
         pieces += found.texts[1:]
-    # two variables side by side are one gap
-    return (
-        Pattern((pieces[0], *(piece for piece in pieces[1:-1] if piece), *pieces[-1:]))
-        if len(pieces) > 1
-        else Pattern((pieces[0],))
-    )
+    inner = [piece for piece in pieces[1:-1] if piece]  # two variables side by side are one gap
+    return Pattern((pieces[0], *inner, *pieces[1:][-1:]))

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
-from minijinja import TemplateError
 
 from headgate.core.artifact import Artifact
 from headgate.core.decode import read
@@ -45,11 +44,9 @@ def form_of(artifact: Artifact, partial: Look) -> Form:
         lines = compile_prompt(artifact, partial).lines
     except ConfigError as error:
         raise InvalidRequest(f"{artifact.ref} does not compile here: {error.wrong} ({error.right})") from error
-    said = [(line.role, _said(artifact, line)) for line in lines]
-    config = config_of(artifact)
-    if len(said) == 1 and said[0][0] == "system":
-        return Form("text", said[0][1], config)
-    return Form("chat", [ChatMessage(role, text) for role, text in said], config)
+    said = [ChatMessage(line.role, _said(artifact, line)) for line in lines]
+    kind = type_of(artifact)
+    return Form(kind, said[0].content if kind == "text" else said, config_of(artifact))
 
 
 def type_of(artifact: Artifact) -> Literal["text", "chat"]:
@@ -75,14 +72,7 @@ def config_of(artifact: Artifact) -> JsonObject:
 
 def _said(artifact: Artifact, line: Line) -> str:
     """A message's template in Langfuse's language."""
-    template = line.template
-    found = literals(template)
-    if found is None and not template.variables:
-        try:
-            found_text = template.render({}, 0)
-        except TemplateError as error:
-            raise InvalidRequest(f"{artifact.ref} could not be rendered: {error.kind}") from error
-        return _checked(artifact, found_text, [])
+    found = literals(line.template)
     if found is None or None in found.gaps:
         what = "conditions or loops" if found is None else "filters, paths or expressions"
         raise InvalidRequest(
