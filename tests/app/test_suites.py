@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from headgate.app.trials import suites
 from headgate.app.trials.suite_run import SuiteRun
 from headgate.app.trials.suite_views import SuiteReport, SuiteRequest
 from headgate.core.errors import Forbidden, HeadgateError, InvalidRequest, NotFound, StoreUnavailable
@@ -284,10 +285,11 @@ def test_a_revoked_version_is_not_tried(vendors: Recorder, tmp_path: Path) -> No
         place.close()
 
 
-def test_only_so_many_tests_that_are_over_are_kept(place: Place) -> None:
+def test_only_so_many_tests_that_are_over_are_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suites, "KEPT", 3)
     first = place.suites.begin("support", _one(), ANN)
     until(lambda: place.suites.look(first.id).over, WAIT_S, "over")
-    for _ in range(20):
+    for _ in range(3):
         last = place.suites.begin("support", _one(), ANN)
         until(lambda last=last: place.suites.look(last.id).over, WAIT_S, "over")
     with pytest.raises(NotFound, match="no test"):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from tests.app.trying import documents
-from tests.e2e.gateway import Gateway, Vendors
+from tests.e2e.gateway import Answer, Gateway, Vendors, until
 from tests.e2e.workspace import providers
 
 
@@ -88,3 +89,34 @@ def test_a_release_goes_live_once_it_is_tested(vendors: Vendors, tmp_path_factor
         assert gateway.cli("test", "support", "--cases", "nowhere.yaml").returncode == 2
     finally:
         gateway.stop()
+
+
+def test_a_gateway_that_stops_waits_for_no_trial_and_leaves_its_record(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    own = Vendors(tmp_path_factory.mktemp("hanging"))
+    gateway = Gateway(tmp_path_factory.mktemp("stopping"), {"providers": providers(own.url)}, documents()).start()
+    try:
+        with own.failing("f14-hang"):
+            trial = {"prompt": "kettle@1.0.0", "texts": {"product": "tea"}, "user": "hi"}
+            answers: list[Answer] = []
+            asking = threading.Thread(target=lambda: answers.append(gateway.api_answer("POST", "/api/trials", trial)))
+            asking.start()
+            case = {"user": "hi", "variables": {"product": "tea"}, "expect": {"contains": "x"}}
+            body = {"name": "n", "content": {"cases": [case]}}
+            assert gateway.api_answer("POST", "/api/apps/support/tests", body).status == 202
+            until(lambda: own.state()["rules"][0]["hits"] == 2, 15, "both calls are at the vendor")
+            assert gateway.stop() == 0
+        asking.join(20)
+        assert [(one.status, one.json()["error"]["message"]) for one in answers] == [
+            (503, "the gateway is about to stop")
+        ]
+        gateway.start()
+        calls = until(lambda: [one for one in gateway.calls() if one["outcome"] != "in_flight"], 15, "on record")
+        assert sorted((one["app"], one["outcome"]) for one in calls) == [
+            ("support", "cancelled"),
+            ("trial", "cancelled"),
+        ]
+    finally:
+        gateway.stop()
+        own.process.stop()

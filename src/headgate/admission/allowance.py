@@ -7,7 +7,7 @@ from types import TracebackType
 
 from headgate.admission.account import NANO
 from headgate.admission.worst import worst_case
-from headgate.core.errors import BudgetExceeded
+from headgate.core.errors import BudgetExceeded, Forbidden
 from headgate.core.record import CallRecord
 from headgate.core.stages import Admitted, Call, Funded, KeyInfo, Planned
 
@@ -39,7 +39,14 @@ class Allowance:
 
     def reserve(self, planned: Planned) -> Portion:
         """Holds the worst case. Raises BudgetExceeded where it does not fit, Forbidden where no price is known."""
-        planned, nano = worst_case(planned, not self._unpriced)
+        try:
+            planned, nano = worst_case(planned, not self._unpriced)
+        except Forbidden as error:
+            raise Forbidden(
+                "the price of the model is not known, so nothing bounds what the call may cost: set its price, or "
+                "allow models of unknown price (`unpriced`)",
+                param="model",
+            ) from error
         if nano > self._left:
             left = f"${self._left / NANO:.4g} of ${self.usd:g} is left"
             raise BudgetExceeded(

@@ -219,6 +219,8 @@ async def _serve(generation: Generation, sock: socket.socket, lifeline: Lifeline
         loop.run_in_executor(None, control.host.put_in_force)
     await asyncio.wait((serving, keeping, asyncio.create_task(stopped.wait())), return_when=asyncio.FIRST_COMPLETED)
     stopped.set()
+    control.trials.end()
+    control.suites.end()
     server.should_exit = True
     if hooking is not None:
         hooking.cancel()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Generator
+from collections.abc import Coroutine, Generator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from headgate.admission import Allowance
 from headgate.app.config import Config
@@ -14,6 +13,7 @@ from headgate.app.registry import RegistryHost
 from headgate.app.trials.bench import Answered, Bench, key_of
 from headgate.app.trials.staging import TRIAL_APP, Lent, Side, lent, sides, staged
 from headgate.app.trials.views import AnswerView, MessageView, SideView, TrialRequest, TrialView, VerdictView
+from headgate.app.trials.work import Work
 from headgate.core.errors import ConfigError, InvalidRequest, Overloaded
 from headgate.core.handlers import Actor, Ask, Handler
 from headgate.core.ports import Clock, Entropy
@@ -26,6 +26,7 @@ from headgate.prompts.rendering import Job
 from headgate.prompts.typed import typed
 
 TOGETHER = 4  # trials and tests at once: each has a thread, a process for rendering, connections
+ENDING = "the gateway is about to stop"
 TRIAL_BYTES_MAX = 8 * 1024 * 1024
 
 
@@ -72,6 +73,14 @@ class TrialDesk:
         self._places = places
         self._clock = clock
         self._entropy = entropy
+        self._lock = threading.Lock()
+        self._under_way: set[Work] = set()
+
+    def end(self) -> None:
+        """End all trials: the gateway does not wait for a model's answer before it stops."""
+        with self._lock:
+            for work in self._under_way:
+                work.end(ENDING)
 
     def run(self, request: TrialRequest, actor: Actor) -> TrialView:
         """Renders each side, and asks. Raises InvalidRequest, NotFound, Overloaded, StoreUnavailable."""
@@ -92,8 +101,18 @@ class TrialDesk:
                 if view.wrong is None
             ]
             if calls:
-                asyncio.run(self._ask(calls, Allowance(key_of(actor), request.max_usd, request.unpriced)))
+                self._worked(self._ask(calls, Allowance(key_of(actor), request.max_usd, request.unpriced)))
             return _told(shown, with_, request)
+
+    def _worked(self, asking: Coroutine[Any, Any, None]) -> None:
+        work = Work()
+        with self._lock:
+            self._under_way.add(work)
+        try:
+            work.run(asking)
+        finally:
+            with self._lock:
+                self._under_way.discard(work)
 
     async def _ask(self, calls: list[_Ready], allowance: Allowance) -> None:
         """One side after the other, so that neither slows the other down."""

@@ -13,7 +13,7 @@ from headgate.app.trials.suite_staging import JUDGE_APP, Ready
 from headgate.core.ports import Clock, Entropy
 from headgate.core.record import CallRecord
 from headgate.core.types import Json, JsonObject
-from headgate.evaluation.cases import Case, Finding, Heard, Run, findings, read_ruling
+from headgate.evaluation.cases import SNIPPET_CHARS, Case, Finding, Heard, Run, findings, read_ruling
 
 AT_ONCE = 4  # calls of one test
 EXHAUSTED = "budget_exhausted"
@@ -83,7 +83,7 @@ class SuiteRun:
                 finding, told = _ruling(ruled, criterion)
                 rulings.append(told)
                 found += [] if finding is None else [finding]
-        return Run(case.name, tuple(found), answered.text, record.id, cost, judge_usd, tuple(rulings))
+        return Run(case.name, tuple(found), answered.text[:SNIPPET_CHARS], record.id, cost, judge_usd, tuple(rulings))
 
     async def _ask_judge(self, bench: Bench, case: Case, answered: Answered, criterion: str) -> Answered:
         judge = self.ready.judge

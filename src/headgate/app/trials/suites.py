@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
-from typing import NamedTuple
 
 from headgate.admission import Allowance
 from headgate.app.registry import RegistryHost
 from headgate.app.trials.bench import key_of
-from headgate.app.trials.desk import Places
+from headgate.app.trials.desk import ENDING, Places
 from headgate.app.trials.suite_run import SuiteRun
 from headgate.app.trials.suite_staging import Ready, prepare
 from headgate.app.trials.suite_views import SuiteReport, SuiteRequest, SuiteState
-from headgate.core.errors import GatewayError, HeadgateError, NotFound, StoreUnavailable
+from headgate.app.trials.work import Ended, Work
+from headgate.core.errors import HeadgateError, NotFound, StoreUnavailable
 from headgate.core.handlers import Actor, Ask, Handler
 from headgate.core.ports import Clock, Entropy
 from headgate.core.roles import allow
@@ -69,18 +68,24 @@ class Suites:
     def stop(self, job_id: str) -> SuiteState:
         """End a test early; what was run is told, and is no evidence. Raises NotFound."""
         job = self._job(job_id)
-        job.stop("stopped")
+        job.work.end("stopped")
         return job.state()
 
+    def end(self) -> None:
+        """End all tests; does not wait for it."""
+        for job in self._under_way():
+            job.work.end(ENDING)
+
     def close(self) -> None:
-        """End all tests, so that what they did is in the journal."""
-        with self._lock:
-            under_way = [job for job in self._jobs.values() if not job.over]
-        for job in under_way:
-            job.stop("the gateway ended")
-        for job in under_way:
+        """End all tests, and wait until what they did is in the journal."""
+        self.end()
+        for job in self._under_way():
             if job.thread is not None:
                 job.thread.join(CLOSE_S)
+
+    def _under_way(self) -> list[_Job]:
+        with self._lock:
+            return [job for job in self._jobs.values() if not job.over]
 
     def _job(self, job_id: str) -> _Job:
         with self._lock:
@@ -126,38 +131,15 @@ class _Job:
         self.report: SuiteReport | None = None
         self.wrong: str | None = None
         self.over = False
+        self.work = Work()
         self._began_ns = began_ns
-        self._lock = threading.Lock()
-        self._task: _Task | None = None
-        self._halted: str | None = None
 
     def run_to_end(self) -> None:
-        """Blocks until all is run or it was stopped. Raises OSError, Overloaded."""
+        """Blocks until all is run or it was ended. Raises OSError, Overloaded."""
         try:
-            asyncio.run(self._main())
-        except asyncio.CancelledError:
-            self.run.stopped = self._halted or "stopped"
-
-    async def _main(self) -> None:
-        task = asyncio.current_task()
-        if task is None:
-            raise GatewayError("a test runs in a task")
-        with self._lock:
-            if self._halted is not None:
-                raise asyncio.CancelledError
-            self._task = _Task(asyncio.get_running_loop(), task)
-        try:
-            await self.run.run()
-        finally:
-            with self._lock:
-                self._task = None
-
-    def stop(self, why: str) -> None:
-        """End it as soon as may be; harmless where it is over."""
-        with self._lock:
-            self._halted = self._halted or why
-            if self._task is not None:
-                self._task.loop.call_soon_threadsafe(self._task.task.cancel)
+            self.work.run(self.run.run())
+        except Ended as ended:
+            self.run.stopped = ended.message
 
     def state(self) -> SuiteState:
         """How far it is."""
@@ -171,13 +153,6 @@ class _Job:
         """What it came to."""
         ready, run = self.run.ready, self.run
         return _report(ready, run, round((now_ns - self._began_ns) / 1e9, 3), evidence)
-
-
-class _Task(NamedTuple):
-    """What a test can be stopped by."""
-
-    loop: asyncio.AbstractEventLoop
-    task: asyncio.Task[None]
 
 
 def _report(ready: Ready, run: SuiteRun, seconds: float, evidence: bool) -> SuiteReport:

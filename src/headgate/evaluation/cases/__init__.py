@@ -3,7 +3,7 @@
 from headgate.evaluation.cases.assertions import CRITERIA_MAX, Assertions, Finding, Heard, findings
 from headgate.evaluation.cases.judge import JUDGE_PROMPT, Ruling, judge_document, read_ruling
 from headgate.evaluation.cases.suite import CASES_MAX, REPEAT_MAX, RUNS_MAX, Case, Expect, Suite, compile_suite
-from headgate.evaluation.cases.tally import CaseTally, Failure, Run, Tally, tally
+from headgate.evaluation.cases.tally import SNIPPET_CHARS, CaseTally, Failure, Run, Tally, tally
 
 __all__ = [
     "CASES_MAX",
@@ -11,6 +11,7 @@ __all__ = [
     "JUDGE_PROMPT",
     "REPEAT_MAX",
     "RUNS_MAX",
+    "SNIPPET_CHARS",
     "Assertions",
     "Case",
     "CaseTally",

@@ -14,8 +14,8 @@ SNIPPET_CHARS = 300
 
 
 class Run(msgspec.Struct, frozen=True):
-    """One run of a case: what did not hold (empty: it passed), the answer, and what answer and judges cost. Costs are
-    None where they are not known, 0 where nobody was asked."""
+    """One run of a case: what did not hold (empty: it passed), the beginning of the answer, what answer and judges
+    cost. Costs are None where they are not known, 0 where nobody was asked."""
 
     case: str
     found: tuple[Finding, ...]
