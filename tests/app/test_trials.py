@@ -91,6 +91,14 @@ def test_a_file_that_is_not_applied_is_tried_against_the_version_of_the_same_num
         assert reading.artifact("partial", "end", "1.0.0") is None
 
 
+def test_a_channel_is_what_it_serves(place: Place) -> None:
+    said = {"prompt": "kettle@1.1.0", "texts": {"product": "tea", "n": "1"}, "render_only": True}
+    for channel, version in (("production", "1.0.0"), ("staging", "1.1.0")):
+        assert place.try_(**said, against=channel).sides[1].version == f"prompt/kettle@{version}"
+    with pytest.raises(NotFound, match="no channel `nope`; it has production, staging"):
+        place.try_(**said, against="nope")
+
+
 def test_rendering_alone_asks_nobody_and_needs_no_app(place: Place, vendors: Recorder) -> None:
     before = vendors.last() if vendors._simulator.requests else None
     view = place.try_(prompt="kettle@1.1.0", texts={"product": "tea", "n": "2"}, render_only=True)

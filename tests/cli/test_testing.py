@@ -13,6 +13,7 @@ from headgate.cli.client import Client
 from headgate.cli.main import main
 from headgate.cli.suite_files import read_suite
 from headgate.core.errors import ConfigError
+from headgate.evaluation.cases import compile_suite
 
 REACH = ["--url", "http://localhost:1", "--admin-key", "k"]
 YAML = "name: basics\ncases:\n  - user: hi\n    expect: {contains: x}\n"
@@ -165,6 +166,14 @@ def test_files_of_cases(tmp_path: Path, name: str, text: str, cases: int, where:
     assert len(found.content["cases"]) == cases  # type: ignore[arg-type]
     assert where.items() <= found.lines.items()
     assert found.name == "c"
+
+
+def test_the_cases_of_the_page_are_cases(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "trying.md").read_text()
+    (tmp_path / "basics.yaml").write_text(page.partition("```yaml\n# cases/basics.yaml")[2].partition("```")[0])
+    found = read_suite(tmp_path / "basics.yaml")
+    suite = compile_suite(found.content, found.name, "basics.yaml", found.lines)
+    assert [case.name for case in suite.cases] == ["size", "order", "case 3"]
 
 
 @pytest.mark.parametrize(

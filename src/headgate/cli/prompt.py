@@ -37,7 +37,11 @@ def register(commands: Commands) -> None:
     running.add_argument("--var", action="append", default=[], metavar="NAME=VALUE", help="a variable; repeat")
     running.add_argument("--vars", type=Path, metavar="FILE", help="variables in a YAML or JSON file")
     running.add_argument("--user", metavar="TEXT", help="what the user says after the prompt's own messages")
-    running.add_argument("--against", metavar="VERSION", help="another version of it, side by side")
+    running.add_argument(
+        "--against",
+        metavar="VERSION",
+        help="another version, or what a channel such as production serves, side by side",
+    )
     running.add_argument("--app", help="whose live release lends route and guardrail; needed where several use it")
     running.add_argument("--model", metavar="PROVIDER/MODEL", help="ask this model in place of the app's route")
     running.add_argument("--route", metavar="NAME@VERSION", help="a route in place of the app's")

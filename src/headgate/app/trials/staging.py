@@ -15,7 +15,7 @@ from headgate.core.errors import ConfigError, InvalidRequest, NotFound
 from headgate.core.registry import AppRow, Reading, Version
 from headgate.core.snapshot import Release, Snapshot
 from headgate.core.types import ArtifactRef, Json, JsonObject, as_object
-from headgate.registry import APP_KIND, artifacts, completed, default_channel, exact, parse_address
+from headgate.registry import APP_KIND, artifacts, completed, default_channel, exact, of_channel, parse_address
 
 TRIAL_APP = "trial"
 _OF_PRODUCTION = ("cache", "when_down", "review", "default_channel")  # settings that a trial does without
@@ -64,8 +64,7 @@ def sides(reading: Reading, request: TrialRequest) -> list[Side]:
         raise InvalidRequest("say which: `prompt`, or `documents` with one", param="prompt")
     if request.against is None:
         return [first]
-    against = request.against if "@" in request.against else f"{first.prompt.ref.name}@{request.against}"
-    return [first, _kept(reading, against)]
+    return [first, _kept(reading, _against(reading, request, request.against, first.prompt))]
 
 
 def lent(reading: Reading, request: TrialRequest, prompt: Artifact) -> Lent:
@@ -181,6 +180,22 @@ def _app(reading: Reading, request: TrialRequest, prompt: Artifact) -> tuple[App
         names = ", ".join(row.name for row, _ in serving)
         raise InvalidRequest(f"prompt `{prompt.ref.name}` is live in {names}: say which `app`", param="app")
     return None, None
+
+
+def _against(reading: Reading, request: TrialRequest, wanted: str, prompt: Artifact) -> str:
+    """The address of the version to hold a prompt against: `1.4`, `name@1.4`, or what a channel of the app serves."""
+    name = prompt.ref.name
+    if "@" in wanted:
+        return wanted
+    if wanted[:1].isdigit():
+        return f"{name}@{wanted}"
+    row, live = _app(reading, request, prompt)
+    if row is None:
+        raise InvalidRequest(f"`{wanted}` is no version; where it is a channel, name its `app`", param="against")
+    slots = {} if live is None else live.named_prompts
+    slot = next((slot for slot, pin in slots.items() if pin.partition("@")[0] == name), None)
+    version = of_channel(reading, row.name, wanted, slot)
+    return f"{version.ref.name}@{version.ref.version}"
 
 
 def prompt_kept(reading: Reading, address: str) -> Artifact:

@@ -16,7 +16,7 @@ Text = Annotated[str, msgspec.Meta(max_length=1_000_000)]
 
 class TrialRequest(msgspec.Struct, forbid_unknown_fields=True):
     """`prompt`: a version in the registry, `support@1.4`; or `documents`: a prompt that is not kept yet, with the
-    partials that it brings. `against`: the version of the same prompt to hold it against.
+    partials that it brings. `against`: the version to hold it against, `1.4`, or the app's channel that serves it.
 
     `variables` are values; `texts` are values as people type them, which the prompt's schema gives a type. `app`: whose
     live release lends route and guardrail; `model` (`provider/model`), `route` and `guardrail` take their place.
