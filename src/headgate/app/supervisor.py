@@ -15,9 +15,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from headgate.app.children import Child, Lifeline, fork, reap
+from headgate.app.children import Child, Lifeline, Trouble, fork, reap
 from headgate.app.folder import hold_lock, mark_layout
 from headgate.app.generation import OUTCOME_FILE, Generation, tell_outcome
+from headgate.app.published import PUBLISHED_FILE
 from headgate.app.roster import make_roster
 from headgate.core.errors import ConfigError
 from headgate.core.ports import Clock
@@ -36,11 +37,13 @@ log = logging.getLogger(__name__)
 
 
 class Address(msgspec.Struct, frozen=True):
-    """What `up` tells when everything runs. `secret` is the first admin key, on the first start only."""
+    """What `up` tells when everything runs. `secret` is the first admin key, on the first start only. `trouble` is why
+    there is no management API yet: calls are served from what was published last."""
 
     data: str
     management: str
     secret: str | None
+    trouble: Trouble | None = None
 
 
 Work = Callable[[socket.socket, Lifeline, int], None]
@@ -89,13 +92,19 @@ class Supervisor:
 
     def _start(self) -> Address:
         children = [self._fork(slot) for slot in (*self._workers(), CONTROL)]
-        secret = None
+        secret = trouble = None
         for child in children:
             report = child.wait_ready(START_S, self._clock)
             if report.trouble is not None:
-                raise ConfigError(report.trouble.where, report.trouble.wrong, report.trouble.right)
+                if not self._does_without(child):
+                    raise ConfigError(report.trouble.where, report.trouble.wrong, report.trouble.right)
+                trouble = report.trouble
             secret = secret or report.secret
-        return Address(self._url("worker"), self._url("control"), secret)
+        return Address(self._url("worker"), self._url("control"), secret, trouble)
+
+    def _does_without(self, child: Child) -> bool:
+        """Whether calls can be served without this child for now: control, where something was published before."""
+        return self._slots[child.pid] == CONTROL and (self._generation.config.state / PUBLISHED_FILE).exists()
 
     def _url(self, name: str) -> str:
         return url_of(self._sockets[name])

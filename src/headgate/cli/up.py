@@ -69,4 +69,8 @@ def banner(config: Config, address: Address) -> None:
     if address.secret is not None:
         print(f"  admin key   {address.secret}")
         print("              shown this once; `headgate keys create NAME` makes keys for applications")
+    if address.trouble is not None:
+        said = address.trouble
+        print(f"  no management API: {said.where}: {said.wrong}")
+        print(f"    would be right: {said.right}; calls are served from what was good last, and it is tried again")
     print("Ctrl-C stops.", flush=True)
