@@ -10,7 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from benchmarks.scanner.labels import Project, fetch, projects, unpack
-from headgate.scanner import KINDS, Finding, scan
+from headgate.scanner import CONFIDENCES, KINDS, Finding, at_least, scan
 
 LINES_APART_MAX = 2  # between a label and the finding that meets it
 PRECISION_MIN, RECALL_MIN = 0.90, 0.85
@@ -45,6 +45,7 @@ def main() -> int:
     parser.add_argument("--sdists", type=Path, required=True, help="folder of the sdists")
     parser.add_argument("--fetch", action="store_true", help="download the sdists with pip first")
     parser.add_argument("--set", dest="group", choices=("tuning", "unseen", "all"), default="all")
+    parser.add_argument("--min-confidence", choices=CONFIDENCES, default="low", help="count only surer findings")
     parser.add_argument("--misses", action="store_true", help="name every missed label and false finding")
     options = parser.parse_args()
     chosen = projects(options.group)
@@ -61,7 +62,7 @@ def main() -> int:
             result = scan(root)
             seconds += time.process_time() - began
             lines += result.lines
-            met, missed, false = matched(project, result.findings)
+            met, missed, false = matched(project, at_least(result.findings, options.min_confidence))
             for index, places in enumerate((met, missed, [(f.path, f.line, f.kind) for f in false])):
                 for _, _, kind in places:
                     counts[project.group][kind][index] += 1

@@ -24,7 +24,7 @@ def register(commands: Commands) -> None:
     )
     parser.add_argument("--json", dest="format", action="store_const", const="json", help="as --format json")
     parser.add_argument("--sarif", dest="format", action="store_const", const="sarif", help="as --format sarif")
-    parser.add_argument("--min-confidence", choices=CONFIDENCES, default="medium", help="medium where left out")
+    parser.add_argument("--min-confidence", choices=CONFIDENCES, default="low", help="leave out what is less sure")
     parser.add_argument(
         "--exclude", action="append", default=[], metavar="PATTERN", help="paths to leave out: 'tests/*'"
     )

@@ -25,6 +25,7 @@ FILES_MAX = 50_000
 FINDINGS_MAX = 50_000
 PYTHON = (".py", ".pyi")
 SCRIPTS = (".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs")
+SCRIPT_READER = "headgate.scanner.script"
 IGNORED = frozenset({
     ".git", ".hg", ".svn", "node_modules", ".venv", "venv", ".tox", ".nox", "__pycache__", "site-packages", "build",
     "dist", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".eggs", "vendor", ".next", "coverage",
@@ -79,7 +80,7 @@ _Reader = Callable[[str, str], Gathered]
 def _script_reader() -> _Reader | None:
     """The reader of JavaScript and TypeScript, where the extra `scan` is installed."""
     try:
-        return cast("_Reader", import_module("headgate.scanner.script").read_script)
+        return cast("_Reader", import_module(SCRIPT_READER).read_script)
     except ImportError:
         return None
 

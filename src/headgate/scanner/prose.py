@@ -43,7 +43,8 @@ _ABOUT = (
 _CODE_STARTS = (
     "<!doctype", "<html", "<svg", "<div", "<style", "<script", "<?xml", "<rect", "<circle", "<polygon", "<a ", "<span",
     "create table", "alter table", "drop table", "insert into", "delete from", "import ", "def ", "class ",
-    "function ", "const ", "var ", "#!/", "http://", "https://", "tell application", "{%", "mozilla/", "@@ ", "//",
+    "function ", "const ", "var ", "query(", "mutation(", "#!/", "http://", "https://",
+    "tell application", "{%", "mozilla/", "@@ ", "//",
     "try {", "async ",
 )  # fmt: skip
 # a first word that is also an English one -> what must follow somewhere in the first 200 characters
