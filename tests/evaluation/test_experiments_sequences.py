@@ -73,12 +73,21 @@ def test_harm_far_beyond_the_bound_is_found_from_little() -> None:
     assert sequences.log_e(estimate, 0.0, 1.0) < 0.5
 
 
-@given(counts, counts, st.floats(-1, 1), st.floats(0, 1))
+def test_far_on_the_side_of_the_null_the_formula_goes_on() -> None:
+    for spread in (0.5, 1e4):
+        edge = -20.0 / math.sqrt(spread / (1 + spread))
+        before, after = (
+            sequences.log_e_above(Estimate(edge * part, 1.0), 0.0, math.sqrt(spread)) for part in (0.999999, 1.000001)
+        )
+        assert before == pytest.approx(after, abs=1e-5)
+
+
+@given(counts, counts, st.floats(-0.999, 0.999), st.floats(0, 1))
 def test_exact_evidence_grows_with_the_distance(control: Count, arm: Count, null: float, part: float) -> None:
     seen = (arm.ones / arm.units if arm.units else 0.5) - (control.ones / control.units if control.units else 0.5)
     nearer = exact.log_e(control, arm, seen + part * (null - seen))
-    assert nearer <= exact.log_e(control, arm, null) + 1e-9
-    assert exact.log_e_above(control, arm, null) <= exact.log_e_above(control, arm, min(null, 0.0)) + 1e-9
+    assert nearer <= exact.log_e(control, arm, null) + 1e-6
+    assert exact.log_e_above(control, arm, null) <= exact.log_e_above(control, arm, min(null, 0.0)) + 1e-6
 
 
 @given(values)

@@ -21,6 +21,7 @@ STAGE_UNITS_MIN = (
 )
 _ALIKE = 1e-12  # part of the sum of squares below which what is left of it is rounding
 _STEPS = 60
+_FAR = 20.0  # standard deviations on the null's side, from which on a series is exact enough
 _WIDTHS = {1.0: 0.5, 4.0: 0.25, 16.0: 0.25}  # times tau, and the weight of each in the mean
 
 
@@ -110,7 +111,9 @@ def information_needed(alpha: float) -> float:
 def _log_half(z: float, spread: float) -> float:
     """2 (1 + s)^(-1/2) exp(z^2 s / (2 (1 + s))) Phi(z (s / (1 + s))^(1/2)): the mixture over half of a normal prior."""
     part = spread / (1 + spread)
-    below = math.erfc(-z * math.sqrt(part / 2))
-    if below <= 0:
-        return -0.5 * math.log1p(spread)  # far on the null's side, where a bound will do
-    return 0.5 * (z * z * part - math.log1p(spread)) + math.log(below)
+    at = z * math.sqrt(part)
+    if at > -_FAR:
+        return 0.5 * (at * at - math.log1p(spread)) + math.log(math.erfc(-at / math.sqrt(2)))
+    # exp(at^2 / 2) Phi(at) by its asymptotic series: either factor alone would leave the range of floats
+    square = at * at
+    return 0.5 * math.log(2 / math.pi / (1 + spread)) - math.log(-at) + math.log1p((3 / square - 1) / square)
