@@ -13,9 +13,10 @@ BIN := .venv/bin
 ARGS ?=
 SEEDS ?= 1
 
-DRILLS = seed=0; for provider in openai anthropic google; do seed=$$((seed + 1)); \
+# each provider in turn, so many times, every time with another seed
+DRILLS = seed=0; for turn in $$(seq $(1)); do for provider in openai anthropic google; do seed=$$((seed + 1)); \
 	  $(BIN)/headgate drill outage --provider $$provider --mode all --rate 0.5 --seed $$seed $(ARGS) || failed=1; \
-	done
+	done; done
 
 .PHONY: run test soak drills bench format lock clean
 
@@ -30,10 +31,10 @@ soak: .venv/tested-with
 	@failed=0; $(BIN)/headgate drill fault all || failed=1; \
 	$(BIN)/headgate drill outage --provider openai --live --workers 2 || failed=1; \
 	$(BIN)/python -m pytest tests/soak || failed=1; \
-	$(DRILLS); exit $$failed
+	$(call DRILLS,3); exit $$failed
 
 drills: .venv/tested-with
-	@failed=0; $(DRILLS); exit $$failed
+	@failed=0; $(call DRILLS,$(SEEDS)); exit $$failed
 
 bench: .venv/tested-with
 	$(BIN)/python -m benchmarks.gateway $(ARGS)
