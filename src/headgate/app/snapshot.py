@@ -225,7 +225,12 @@ def _essence(app: App) -> list[object]:
     settings = [app.name, app.owners, app.default_channel, app.unregistered, app.bodies, app.stand_ins]
     channels = {name: [release.number, release.pins] for name, release in app.channels.items()}
     splits = {
-        name: [split.salt, split.unit, *((arm.share, arm.release.number, arm.release.pins) for arm in split.arms)]
+        name: [
+            split.experiment,
+            split.layout,
+            split.unit,
+            *((arm.share, arm.release.number, arm.release.pins) for arm in split.arms),
+        ]
         for name, split in app.splits.items()
     }
     return [settings, channels, splits]

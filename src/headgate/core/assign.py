@@ -52,7 +52,9 @@ class Layout(msgspec.Struct, frozen=True):
 
 def bucket(salt: str, unit: str) -> int:
     """The unit's bucket, 0 to 9,999: the first 64 bits of SHA-256 over salt, a zero byte and unit."""
-    return int.from_bytes(sha256(f"{salt}\0{unit}".encode()).digest()[:_BIGGEST], "big") % BUCKETS
+    return (
+        int.from_bytes(sha256(f"{salt}\0{unit}".encode("utf-8", "surrogatepass")).digest()[:_BIGGEST], "big") % BUCKETS
+    )
 
 
 def split(salt: str, weights: Mapping[str, float]) -> Layout:

@@ -158,6 +158,9 @@ class CallRecord(CallLead):
     seams: list[SeamRecord] = []
     routed: RoutedRecord | None = None
     recognised: str | None = None  # the caller sent the prompt's own text: `text`, or `template` where it has variables
+    experiment: str | None = None  # whose side it was on; None: its channel was not split
+    arm: int | None = None  # the release of that side; None: nobody knows the unit, the control answered
+    unit: str | None = None  # who stays on that side: the first hex digits of a hash, never the name
 
 
 class GapRecord(msgspec.Struct, array_like=True, gc=False):

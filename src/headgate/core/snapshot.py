@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from headgate.core.assign import Layout
 from headgate.core.ports import Deadlines, Endpoint, Policy, PromptProgram, Retriever
 from headgate.core.types import ArtifactRef, Price
 
@@ -97,12 +98,17 @@ class Arm(msgspec.Struct, frozen=True):
 
 class Split(msgspec.Struct, frozen=True):
     """A channel between releases, for an experiment. A `unit` (user, session, tenant, call) stays on its arm; the
-    first arm is the control."""
+    first arm is the control. `layout` says whose is which, by the release's number."""
 
     experiment: str
-    salt: str
     unit: str
     arms: tuple[Arm, ...]
+    layout: Layout
+
+    def arm_of(self, unit: str) -> Release:
+        """The release that a unit gets."""
+        number = self.layout.arm_of(unit)
+        return next(arm.release for arm in self.arms if str(arm.release.number) == number)
 
 
 class App(msgspec.Struct, frozen=True):

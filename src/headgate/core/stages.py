@@ -86,7 +86,8 @@ class Admitted(msgspec.Struct, frozen=True, gc=False):
 
 
 class Asked(msgspec.Struct, gc=False):
-    """What the body asks for, read just far enough. `variables` and `prompt` come from the `headgate` extra field.
+    """What the body asks for, read just far enough. `variables`, `channel`, `user` and `session` come from the
+    `headgate` extra field.
 
     `body` is the client's body without that extra field; `document` the dialect's own typed reading of it.
     `input_chars` is a cheap measure for token estimates. `choices` is how many answers were asked for (n).
@@ -101,6 +102,8 @@ class Asked(msgspec.Struct, gc=False):
     max_tokens: int | None = None
     variables: dict[str, Json] | None = None
     channel: str | None = None
+    user: str | None = None
+    session: str | None = None
     wants_usage: bool = True
     input_chars: int = 0
     choices: int = 1

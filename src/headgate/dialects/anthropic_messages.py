@@ -10,7 +10,7 @@ import msgspec
 from headgate.core.chat import ChatRequest, Frame
 from headgate.core.errors import HeadgateError, UpstreamError
 from headgate.core.stages import Asked
-from headgate.core.types import Header, Json
+from headgate.core.types import Header, Json, as_object, as_text
 from headgate.dialects import anthropic_errors, anthropic_patch, anthropic_read, anthropic_request, anthropic_splice
 from headgate.dialects.anthropic_answer import StreamReader, WholeReader
 from headgate.dialects.anthropic_models import generation, takes_prefill, takes_schema
@@ -35,6 +35,13 @@ from headgate.dialects.foreign import MARK_BYTES
 _encode: Final = msgspec.json.encode
 
 
+class _Metadata(msgspec.Struct):
+    metadata: Json = None
+
+
+_metadata: Final = msgspec.json.Decoder(_Metadata)
+
+
 class AnthropicMessages:
     """Implements `Dialect`."""
 
@@ -53,7 +60,7 @@ class AnthropicMessages:
         if extra is not msgspec.UNSET:
             asked.body = splice(body, asked, {EXTRA_FIELD: None})
             if extra is not None:
-                asked.variables, asked.channel = extra.variables, extra.channel
+                extra.into(asked)
         return asked
 
     def system_text(self, asked: Asked) -> str | None:
@@ -62,6 +69,10 @@ class AnthropicMessages:
         if system is None or isinstance(system, str):
             return system or None
         return "\n".join(block.text for block in system if block.text) or None
+
+    def end_user(self, asked: Asked) -> str | None:
+        """`metadata.user_id`."""
+        return as_text((as_object(_metadata.decode(asked.body).metadata) or {}).get("user_id"))
 
     def turns(self, asked: Asked, most: int) -> list[tuple[str, str]]:
         """See `Dialect.turns`."""

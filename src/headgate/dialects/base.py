@@ -29,10 +29,19 @@ ABILITIES = frozenset({"images", "documents", "audio", "tools", "json_schema", "
 
 
 class Extra(msgspec.Struct, gc=False):
-    """The `headgate` extra field of a request: the variables of a registered prompt and the channel to take."""
+    """The `headgate` extra field of a request: the variables of a registered prompt, the channel to take, and who asks
+    within which session: what keeps a person on one side of an experiment."""
 
     variables: dict[str, Json] | None = None
     channel: str | None = None
+    user: str | None = None
+    session: str | None = None
+
+    def into(self, asked: Asked) -> None:
+        """Put what it says where the page looks for it."""
+        asked.variables, asked.channel, asked.user, asked.session = (
+            self.variables, self.channel, self.user, self.session,
+        )  # fmt: skip
 
 
 class Carried(msgspec.Struct):
@@ -136,6 +145,10 @@ class Dialect(Protocol):
 
     def system_text(self, asked: Asked) -> str | None:
         """The system prompt as one string, for the fingerprint of unregistered prompts; None where there is none."""
+        ...
+
+    def end_user(self, asked: Asked) -> str | None:
+        """Who asks, in the dialect's own field; None where it has none or the caller says nothing."""
         ...
 
     def turns(self, asked: Asked, most: int) -> list[tuple[str, str]]:

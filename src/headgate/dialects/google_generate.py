@@ -37,6 +37,10 @@ class GoogleGenerate:
         """See `Dialect.system_text`."""
         return google_request.system_text(asked)
 
+    def end_user(self, asked: Asked) -> str | None:
+        """The dialect has no field for it."""
+        return None
+
     def turns(self, asked: Asked, most: int) -> list[tuple[str, str]]:
         """See `Dialect.turns`."""
         return google_request.turns(asked, most)

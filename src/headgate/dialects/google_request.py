@@ -43,7 +43,7 @@ def ask(body: bytes, path_model: str | None, path_stream: bool) -> Asked:
     if extra is not msgspec.UNSET:
         asked.body = splice(body, asked, {EXTRA_FIELD: None})
         if extra is not None:
-            asked.variables, asked.channel = extra.variables, extra.channel
+            extra.into(asked)
     return asked
 
 

@@ -10,7 +10,7 @@ import msgspec
 from headgate.core.chat import ChatRequest, Frame
 from headgate.core.errors import HeadgateError, UpstreamError
 from headgate.core.stages import Asked
-from headgate.core.types import Header, Json
+from headgate.core.types import Header, Json, as_text
 from headgate.dialects import openai_errors, openai_patch, openai_request, openai_splice
 from headgate.dialects.base import (
     EXTRA_FIELD,
@@ -30,6 +30,14 @@ from headgate.dialects.openai_types import Ask, AskMessage, ask_decoder
 from headgate.dialects.openai_write import StreamWriter, WholeWriter
 
 _SYSTEM_ROLES: Final = ("system", "developer")
+
+
+class _EndUser(msgspec.Struct):
+    user: Json = None
+    safety_identifier: Json = None
+
+
+_end_user: Final = msgspec.json.Decoder(_EndUser)
 
 
 class OpenAIChat:
@@ -56,7 +64,7 @@ class OpenAIChat:
         if extra is not msgspec.UNSET:
             asked.body = splice(body, asked, {EXTRA_FIELD: None})
             if extra is not None:
-                asked.variables, asked.channel = extra.variables, extra.channel
+                extra.into(asked)
         return asked
 
     def system_text(self, asked: Asked) -> str | None:
@@ -69,6 +77,11 @@ class OpenAIChat:
                 break
             texts += _texts(message)
         return "\n".join(texts) if texts else None
+
+    def end_user(self, asked: Asked) -> str | None:
+        """`safety_identifier`, which took the place of `user`."""
+        told = _end_user.decode(asked.body)
+        return as_text(told.safety_identifier) or as_text(told.user)
 
     def turns(self, asked: Asked, most: int) -> list[tuple[str, str]]:
         """See `Dialect.turns`."""

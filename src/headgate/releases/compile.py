@@ -21,6 +21,7 @@ from headgate.core.apps import (
     channel_releases,
 )
 from headgate.core.artifact import Artifact
+from headgate.core.assign import split
 from headgate.core.decode import read
 from headgate.core.ports import Policy, PromptProgram
 from headgate.core.snapshot import App, Arm, Release, Route, Split, StandIns
@@ -96,6 +97,8 @@ def _check_target(artifact: Artifact, channel: str, target: ChannelTarget, relea
             raise artifact.fault(path, f"there is no release {number}", f"one of: {known}")
     if isinstance(target, SplitSource):
         shares = sum(arm.share for arm in target.arms)
+        if len({arm.release for arm in target.arms}) < len(target.arms):
+            raise artifact.fault(path, "a release is on two arms", "each arm another release")
         if not 2 <= len(target.arms) <= ARMS_MAX or shares != SHARE_TOTAL:
             right = f"2 to {ARMS_MAX} arms whose shares add up to {SHARE_TOTAL}"
             raise artifact.fault(path, f"{len(target.arms)} arms, {shares} in all", right)
@@ -103,7 +106,8 @@ def _check_target(artifact: Artifact, channel: str, target: ChannelTarget, relea
 
 def _split(source: SplitSource, releases: Mapping[int, Release]) -> Split:
     arms = tuple(Arm(releases[arm.release], arm.share) for arm in source.arms)
-    return Split(source.experiment, source.salt, source.unit, arms)
+    layout = split(source.salt, {str(arm.release): arm.share for arm in source.arms})
+    return Split(source.experiment, source.unit, arms, layout)
 
 
 def _stand_ins(artifact: Artifact, source: AppSource) -> StandIns | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from headgate.core.apps import DEFAULT_PROMPT
 from headgate.core.errors import ModelNotFound
-from headgate.core.snapshot import App, Release
+from headgate.core.snapshot import App, Release, Split
 from headgate.core.stages import Admitted, Asked, Selected
 from headgate.dialects import DIALECTS
+
+UNIT_CHARS = 16
 
 
 class Releases:
@@ -43,8 +47,36 @@ def _of_app(admitted: Admitted, asked: Asked, app: App, prompt: str) -> Selected
     record = admitted.call.record
     record.app = app.name
     record.channel = channel
+    split = app.splits.get(channel)
+    if split is not None:
+        release = _on_a_side(admitted, asked, split) or release
     record.release = str(release)
     return Selected(admitted, asked, release.route, app, release, _prompt(app, release, prompt))
+
+
+def _on_a_side(admitted: Admitted, asked: Asked, split: Split) -> Release | None:
+    """The side of the unit that asks, its exposure on record; None where the unit is not told: it is not exposed."""
+    record = admitted.call.record
+    record.experiment = split.experiment
+    unit = _unit(admitted, asked, split.unit)
+    if unit is None:
+        return None
+    release = split.arm_of(unit)
+    record.arm = release.number
+    salted = f"{split.layout.salt}\0{unit}".encode("utf-8", "surrogatepass")
+    record.unit = hashlib.sha256(salted).hexdigest()[:UNIT_CHARS]
+    return release
+
+
+def _unit(admitted: Admitted, asked: Asked, kind: str) -> str | None:
+    """Whom a split keeps on one side. Tenants are kept apart: two of them may call their users by one name."""
+    tenant = admitted.key.tenant
+    if kind == "call":
+        return admitted.call.id
+    if kind == "tenant":
+        return tenant
+    told = asked.session if kind == "session" else asked.user or DIALECTS[admitted.call.dialect].end_user(asked)
+    return f"{tenant}\0{told}" if told else None
 
 
 def _prompt(app: App, release: Release, wanted: str) -> str | None:

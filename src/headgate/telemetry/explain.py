@@ -60,6 +60,9 @@ def _ran(record: CallRecord) -> list[str]:
         )
     elif record.app is not None:
         lines.append(f"It went to app {record.app}.")
+    if record.experiment is not None:
+        side = "the control, since its unit was not told" if record.arm is None else f"arm #{record.arm}"
+        lines.append(f"It was on {side} of experiment {record.experiment}.")
     if record.prompt is not None:
         digest = f" (digest {record.prompt_digest[:12]})" if record.prompt_digest else ""
         how = ", recognised in the messages that the caller sent" if record.recognised is not None else ""

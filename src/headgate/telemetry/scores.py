@@ -144,7 +144,8 @@ class ScoreDesk:
 
 def facts_of(record: CallRecord) -> CallFacts:
     """What of a finished call its scores are asked for by."""
-    return CallFacts(record.tenant, record.received_ns, record.app, record.release, record.prompt)
+    arm = None if record.arm is None else f"{record.experiment}#{record.arm}"
+    return CallFacts(record.tenant, record.received_ns, record.app, record.release, record.prompt, record.unit, arm)
 
 
 def _taken(given: GivenScore, fate: Fate) -> Taken:
