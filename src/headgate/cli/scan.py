@@ -8,6 +8,8 @@ from pathlib import Path
 
 import headgate
 from headgate.cli.commands import Commands
+from headgate.cli.scan_extract import prompts_of, tell, write_prompts
+from headgate.cli.scan_rewrite import rewrite
 from headgate.cli.tables import legible, print_json, say
 from headgate.core.errors import ConfigError
 from headgate.scanner import CONFIDENCES, KINDS, Finding, Scan, at_least, scan
@@ -30,11 +32,17 @@ def register(commands: Commands) -> None:
     )
     parser.add_argument("--baseline", type=Path, metavar="FILE", help="report only what this file does not hold")
     parser.add_argument("--write-baseline", type=Path, metavar="FILE", help="write what was found to this file; exit 0")
+    parser.add_argument("--extract", type=Path, metavar="DIR", help="write the prompts found as prompt files")
+    parser.add_argument("--owner", metavar="NAME", help="the owner of the prompt files")
+    parser.add_argument("--rewrite", action="store_true", help="with --extract: show call sites that use the prompts")
+    parser.add_argument("--write", action="store_true", help="with --rewrite: change the files")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """0 where nothing (nothing new) is found, 1 where something is; raises ConfigError for what cannot be read."""
+    if (options.rewrite and options.extract is None) or (options.write and not options.rewrite):
+        raise ConfigError("headgate scan", "--write needs --rewrite, which needs --extract DIR", "all three together")
     result = scan(options.path, options.exclude)
     result.findings = at_least(result.findings, options.min_confidence)
     if options.write_baseline is not None:
@@ -44,6 +52,8 @@ def run(options: argparse.Namespace) -> int:
         everything = len(result.findings)
         result.findings = new_since(result.findings, read_baseline(options.baseline))
         known = everything - len(result.findings)
+    if options.extract is not None:
+        return _extract(result, options)
     if options.format == "sarif":
         print_json(sarif(result.findings, result.skipped, headgate.__version__))
     elif options.format == "json":
@@ -51,6 +61,16 @@ def run(options: argparse.Namespace) -> int:
     else:
         _print(result, known, options)
     return 1 if result.findings else 0
+
+
+def _extract(result: Scan, options: argparse.Namespace) -> int:
+    """0 where the files are written; call sites are shown, or rewritten, as asked for."""
+    files, left = prompts_of(result.findings, options.owner)
+    write_prompts(options.extract, files)
+    tell(options.extract, files, left)
+    if options.rewrite:
+        rewrite(options.path, [one for one, _ in files], options.write)
+    return 0
 
 
 def _write_baseline(file: Path, result: Scan) -> int:

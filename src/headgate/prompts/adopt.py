@@ -60,7 +60,7 @@ def draft(skeleton: Skeleton, texts: Sequence[str]) -> Draft:
             known = _input(_name(before, {one.name for one in inputs}, len(inputs) + 1), values)
             inputs.append(known)
         names.append(known.name)
-    return Draft(_template(blocks, names), inputs, list(texts))
+    return Draft(as_template(blocks, names), inputs, list(texts))
 
 
 def written(made: Draft, name: str, owner: str | None, about: str) -> str:
@@ -73,7 +73,12 @@ def written(made: Draft, name: str, owner: str | None, about: str) -> str:
     if made.inputs:
         head["inputs"] = {"type": "object", "properties": properties, "required": [*properties]}
     head["messages"] = [{"role": "system", "content": made.template}]
-    return yaml.dump(head, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1_000_000)
+    return as_yaml(head)
+
+
+def as_yaml(document: JsonObject) -> str:
+    """A document as workspace files are written: keys in their order, text of several lines as blocks."""
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1_000_000)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -147,7 +152,8 @@ def _name(before: str, taken: set[str], number: int) -> str:
     return f"{word}_{number}"
 
 
-def _template(blocks: Sequence[str], names: Sequence[str]) -> str:
+def as_template(blocks: Sequence[str], names: Sequence[str]) -> str:
+    """A template that says `blocks` as they are, with the variables `names` between them."""
     parts = [_plain(blocks[0], bool(names))]
     for index, name in enumerate(names):
         parts.append("{{ " + name + " }}")

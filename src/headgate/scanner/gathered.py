@@ -43,3 +43,8 @@ class Gathered(msgspec.Struct):
     def use(self, key: str, level: int) -> None:
         """Takes note of a use; the stronger one counts."""
         self.uses[key] = max(level, self.uses.get(key, 0))
+
+
+def lines_in(source: str) -> int:
+    """How many lines a source has; only `\\n` ends one, as parsers count."""
+    return source.count("\n") + (not source.endswith("\n") and bool(source))

@@ -39,7 +39,7 @@ def module_of(path: str, source: str, tree: ast.Module) -> Module:
             for alias in node.names:
                 imports[alias.asname or alias.name] = f"{base}.{alias.name}" if base else alias.name
     roots = frozenset(origin.partition(".")[0] for origin in imports.values())
-    return Module(path, name, package, source.splitlines(), imports, roots)
+    return Module(path, name, package, source.split("\n"), imports, roots)
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:
@@ -74,6 +74,11 @@ def origin(module: Module, name: str) -> str:
     if meant is None:
         return name
     return f"{meant}{'()' if called else ''}{dot}{rest}"
+
+
+def column_of(line: str, offset: int) -> int:
+    """The column, in characters from 1, of a byte offset in a line's UTF-8, as parsers count."""
+    return offset + 1 if line.isascii() else len(line.encode(errors="replace")[:offset].decode(errors="replace")) + 1
 
 
 def last(name: str) -> str:

@@ -14,7 +14,7 @@ from typing import cast
 import msgspec
 
 from headgate.core.errors import ConfigError
-from headgate.scanner.finding import CONFIDENCES, Confidence, Draft, Finding, Message, Skipped, finding
+from headgate.scanner.finding import CONFIDENCES, Confidence, Draft, Finding, Message, Prompt, Skipped, finding
 from headgate.scanner.gathered import Gathered
 from headgate.scanner.judge import judged, reached
 from headgate.scanner.python import read_python
@@ -113,7 +113,7 @@ def _source(file: Path, name: str, root: Path, out: Scan) -> str | None:
             return None
         raw = file.read_bytes()
         encoding = tokenize.detect_encoding(BytesIO(raw).readline)[0] if file.suffix in PYTHON else "utf-8-sig"
-        return raw.decode(encoding).replace("\r\n", "\n")
+        return raw.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1  # pyright: ignore[reportPossiblyUnboundVariable] - decoding follows reading
         out.skipped.append(Skipped(name, "not UTF-8 text", line))
@@ -135,6 +135,8 @@ def settled(gathered: list[Gathered]) -> list[Finding]:
             confidence = judged(candidate, one.path, levels)
             if confidence is not None:
                 candidate.draft.confidence = confidence
+                said = Message("system", candidate.draft.text)
+                candidate.draft.prompt = Prompt((said,), candidate.slot or candidate.function)
                 drafts.append(candidate.draft)
         for draft in drafts:
             _settle(draft, look_up)

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from headgate.scanner import messages, reads, sdk, templates
 from headgate.scanner.finding import Confidence, Draft, Kind, Message, Prompt
 from headgate.scanner.flows import GENERIC, keys_within, target_keys
-from headgate.scanner.gathered import Candidate, Gathered, Skipped
+from headgate.scanner.gathered import Candidate, Gathered, Skipped, lines_in
 from headgate.scanner.keys import keys_in
-from headgate.scanner.names import dotted, last, module_of
+from headgate.scanner.names import column_of, dotted, last, module_of
 from headgate.scanner.prose import parts_of_name
 from headgate.scanner.quiet import asks_people, quiet_argument, quiet_call, soft_sink
 from headgate.scanner.site import Function, Site, assigned, read_text
@@ -48,7 +48,7 @@ class _Reading:
 
     def __init__(self, path: str, source: str, tree: ast.Module) -> None:
         self.module = module_of(path, source, tree)
-        self.out = Gathered(path, self.module.name, lines=len(self.module.lines))
+        self.out = Gathered(path, self.module.name, lines=lines_in(source))
         self.clients = sdk.Clients()
         self.texts: dict[str, str] = {}
         self.top = Site(self.module, module_texts=self.texts)
@@ -297,9 +297,9 @@ class _Reading:
 
     def draft(self, kind: Kind, confidence: Confidence, node: ast.AST, text: Text) -> Draft:
         number = getattr(node, "lineno", 1)
-        return Draft(
-            number, getattr(node, "col_offset", 0) + 1, getattr(node, "end_lineno", number), kind, confidence, text
-        )
+        line = self.module.lines[number - 1] if number <= len(self.module.lines) else ""
+        column = column_of(line, getattr(node, "col_offset", 0))
+        return Draft(number, column, getattr(node, "end_lineno", number), kind, confidence, text)
 
     def add(self, kind: Kind, confidence: Confidence, node: ast.AST, text: Text, prompt: Prompt | None = None) -> Draft:
         draft = self.draft(kind, confidence, node, text)
@@ -325,7 +325,7 @@ class _Reading:
         self.use_names([node], site, 3)
         text = joined(piece for m in found for piece in (Text((f"{m.role}: ",)), m.text, Text(("\n",))))
         said = any(isinstance(part, str) and part.strip() for m in found for part in m.text.parts)
-        self.add("messages", "high" if said else "medium", node, text, Prompt(found, site.slot or site.function))
+        self.add("messages", "high" if said else "medium", node, text, Prompt(found, _own_name(site)))
 
     def keys(self, node: ast.expr) -> None:
         for inner in ast.walk(node):
@@ -341,3 +341,9 @@ class _Reading:
         for node in nodes:
             for key in keys_within(node, site):
                 self.out.use(key, level)
+
+
+def _own_name(site: Site) -> str:
+    """What messages are called: their variable, else the function that builds them."""
+    named = site.slot if site.slot not in ("messages", "content", "input") else ""
+    return named or site.function or site.slot

@@ -8,9 +8,10 @@ import tree_sitter_typescript
 from tree_sitter import Language, Node, Parser
 
 from headgate.scanner.finding import Confidence, Draft, Kind, Message, Prompt, Skipped
-from headgate.scanner.gathered import Candidate, Gathered
+from headgate.scanner.gathered import Candidate, Gathered, lines_in
 from headgate.scanner.keys import keys_in
 from headgate.scanner.messages import ROLES
+from headgate.scanner.names import column_of
 from headgate.scanner.quiet import quiet_argument, quiet_call, soft_sink
 from headgate.scanner.script_calls import Found, Modules, recognised
 from headgate.scanner.script_text import arguments, bare, chain, code, fields, hole, read_text
@@ -77,8 +78,8 @@ class _Reading:
 
     def __init__(self, path: str, source: str) -> None:
         self.path = path
-        self.lines = source.splitlines()
-        self.out = Gathered(path, path, lines=len(self.lines))
+        self.lines = source.split("\n")
+        self.out = Gathered(path, path, lines=lines_in(source))
         self.modules = Modules()
 
     def walk(self, node: Node, site: _Site, depth: int) -> None:
@@ -263,7 +264,8 @@ class _Reading:
 
     def draft(self, kind: Kind, confidence: Confidence, node: Node, text: Text) -> Draft:
         start, end = node.start_point, node.end_point
-        return Draft(start.row + 1, start.column + 1, end.row + 1, kind, confidence, text)
+        line = self.lines[start.row] if start.row < len(self.lines) else ""
+        return Draft(start.row + 1, column_of(line, start.column), end.row + 1, kind, confidence, text)
 
     def add(self, kind: Kind, confidence: Confidence, node: Node, text: Text, prompt: Prompt | None = None) -> Draft:
         draft = self.draft(kind, confidence, node, text)
