@@ -25,6 +25,7 @@ from headgate.evaluation.experiments import (
     judge,
     mismatch,
 )
+from headgate.evaluation.experiments.proportion import rate_interval
 
 A, B = "A", "B"
 HALF = {A: 0.5, B: 0.5}
@@ -284,28 +285,6 @@ def mean(values: list[int], name: str = "mean units to that, both arms") -> dict
     return {name: round(sum(values) / len(values)) if values else None}
 
 
-def clopper_pearson(found: int, of: int) -> tuple[float, float]:
-    """The exact 95% interval of a rate."""
-
-    def tail(rate: float, low: int, high: int) -> float:
-        logs = (
-            math.lgamma(of + 1) - math.lgamma(k + 1) - math.lgamma(of - k + 1)
-            + k * math.log(rate) + (of - k) * math.log1p(-rate) for k in range(low, high + 1)
-        )  # fmt: skip
-        return sum(map(math.exp, logs))
-
-    def solve(falls: Callable[[float], bool]) -> float:
-        low, high = 0.0, 1.0
-        for _ in range(40):
-            middle = (low + high) / 2
-            low, high = (middle, high) if falls(middle) else (low, middle)
-        return high
-
-    least = solve(lambda rate: 1 - tail(rate, 0, found - 1) < 0.025) if found else 0.0
-    most = solve(lambda rate: tail(rate, 0, found) > 0.025) if found < of else 1.0
-    return least, most
-
-
 Case = tuple[str, Callable[[str, argparse.Namespace], dict[str, object]]]
 CASES: tuple[Case, ...] = (
     ("A/A binary .9", lambda n, c: decided(n, RESOLVED, binary((0.9, 0.9), HALF), c)),
@@ -363,7 +342,7 @@ def main() -> int:
         found = run(name, chosen)
         count = found.get("decided")
         if isinstance(count, int):
-            low, high = clopper_pearson(count, chosen.reps)
+            low, high = rate_interval(count, chosen.reps)
             found = {"rate": round(count / chosen.reps, 4), "low": round(low, 4), "high": round(high, 4), **found}
         if chosen.json:
             print(json.dumps({"benchmark": "experiments", "case": name, **found}), flush=True)
