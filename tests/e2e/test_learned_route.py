@@ -36,10 +36,13 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, vendors: Vendors) -> Itera
     trained = cli("route", "train", str(data), "--out", str(folder / "tiers.yaml"), "--name", "tiers", cwd=folder)
     assert trained.returncode == 0, trained.stderr
     documents: list[dict[str, Any]] = [
-        yaml.safe_load((folder / "tiers.yaml").read_text()),
-        {"kind": "route", "name": "by-need", "version": "1.0.0", "strategy": STRATEGY, "deadlines": DEADLINES},
+        {**yaml.safe_load((folder / "tiers.yaml").read_text()), "owner": "tests"},
+        {
+            "kind": "route", "name": "by-need", "version": "1.0.0", "owner": "tests", "strategy": STRATEGY,
+            "deadlines": DEADLINES,
+        },
         app("by-need", "by-need"),
-    ]
+    ]  # fmt: skip
     made = Gateway(folder / "gateway", {"providers": providers(vendors.url)}, documents)
     made.folder.mkdir()
     made.start()

@@ -89,6 +89,9 @@ class RegistryHost:
             taken = self._take(config)
             for fault in taken.faults:
                 log.error("workspace: %s: %s (%s)", fault.where, fault.wrong, fault.right)
+            if first and taken.faults:
+                log.error("workspace: served as it is, and not in the registry until this is mended")
+                return False
             with self._publishing:
                 return self._write() and not (first and taken.applied and not taken.held)
         except (ConfigError, StoreUnavailable) as error:

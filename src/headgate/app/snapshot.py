@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -104,11 +104,12 @@ class _Compiler:
         if self._faults:
             return Compiled(None, self._faults, self._workspace, targets, routes)
         source = self._config.source
-        known = PromptIndex([*prompts.values(), *_lenient(further, self._workspace)], frozenset(_pins(apps)))
+        spoken = _lenient(further, self._workspace)
+        known = PromptIndex([*prompts.values(), *spoken], frozenset(_pins(apps)))
         if known.left_out:
             log.warning("%d prompts are too many, or too much alike, to be recognised in calls", known.left_out)
         snapshot = Snapshot(
-            digest=self._digest(apps, default),
+            digest=self._digest(apps, default, spoken),
             loaded_ns=clock.now_ns(),
             apps=apps,
             direct=DirectModels(targets, TierTable.load(), continue_with=goes_on),
@@ -190,11 +191,13 @@ class _Compiler:
                 self._faults.append(error)
             return None
 
-    def _digest(self, apps: Mapping[str, App], default: Policy) -> str:
-        """Of all that answers depend on, wherever it was read; secrets left out: the names of their places are in."""
+    def _digest(self, apps: Mapping[str, App], default: Policy, spoken: Sequence[TemplateProgram]) -> str:
+        """Of all that answers depend on and that is known again, wherever it was read; secrets left out: the names of
+        their places are in."""
         config = msgspec.json.encode(self._config.source, order="deterministic")
         served = [_essence(app) for _, app in sorted(apps.items())]
-        rest = msgspec.json.encode([served, default.ref], order="deterministic")
+        known = sorted(program.ref.digest for program in spoken)
+        rest = msgspec.json.encode([served, default.ref, known], order="deterministic")
         return hashlib.sha256(config + rest).hexdigest()
 
 
