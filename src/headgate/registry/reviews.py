@@ -53,10 +53,7 @@ def standing(reading: Reading, app: AppRow, release: ReleaseRow, channel: str, n
     words = {"reject": "rejected it", "request_changes": "asked for changes"}
     missing += [f"{one.actor_name} {words[one.verdict]}: {one.reason}" for one in blocked]
     if policy.drill is not None and not _drilled(reading, app.name, policy, now_ns):
-        missing.append(
-            f"a rollback drill on {policy.drill.channel} within {policy.drill.days:g} days "
-            f"(`headgate drill rollback --app {app.name} --channel {policy.drill.channel}`)"
-        )
+        missing.append(f"a rollback drill on {policy.drill.channel} within {policy.drill.days:g} days")
     if policy.tests is not None:
         missing += _untested(reading, release, policy.tests, now_ns)
     return Standing(approved, [one.actor_name for one in blocked], policy.approvals, missing)
