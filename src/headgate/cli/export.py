@@ -6,12 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from headgate.cli.client import Client, add_options
 from headgate.cli.commands import Commands
 from headgate.cli.tables import say
 from headgate.core.errors import ConfigError
+from headgate.registry import write_yaml
 
 
 def register(commands: Commands) -> None:
@@ -33,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
         files.setdefault(Path(f"{one['kind']}s") / f"{one['name']}.yaml", []).append(_fields(one))
     for path, rows in sorted(files.items()):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(yaml.dump_all(rows, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
+        (folder / path).write_text(write_yaml(rows), encoding="utf-8")
     say(f"{len(documents)} documents in {len(files)} files: {folder}")
     return 0
 
@@ -42,24 +41,3 @@ def _fields(one: dict[str, Any]) -> dict[str, Any]:
     """A document as people write it: what it is, who answers for it, then its content."""
     about = {key: one[key] for key in ("kind", "name", "version", "owner", "author", "message") if one.get(key)}
     return {**about, **one["content"]}
-
-
-class _Dumper(yaml.SafeDumper):
-    """Text of several lines as a block, the way it was written; nothing shared by anchors."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        """Always."""
-        return True
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        """Lists are indented below their key."""
-        return super().increase_indent(flow, False)
-
-
-def _text(dumper: yaml.SafeDumper, data: str) -> yaml.ScalarNode:
-    block = "\n" in data and not any(line.endswith(" ") for line in data.splitlines())
-    style = "|" if block else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style)  # pyright: ignore[reportUnknownMemberType] - stub
-
-
-_Dumper.add_representer(str, _text)

@@ -9,15 +9,17 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 
 import headgate
 from headgate.cli.tables import say
 from headgate.core.errors import ConfigError
 
 COMMANDS = (
-    "init", "up", "reload", "check", "plan", "apply", "export", "apps", "release", "promote", "rollback", "history",
-    "review", "prompt", "test", "versions", "diff", "owners", "keys", "limits", "calls", "explain", "score", "coverage",
-    "adopt", "providers", "route", "cache", "events", "catalogue", "scan", "simulate", "drill", "demo", "whoami",
+    "init", "up", "reload", "check", "plan", "apply", "export", "import", "apps", "release", "promote", "rollback",
+    "history", "review", "prompt", "test", "versions", "diff", "owners", "keys", "limits", "calls", "explain",
+    "score", "coverage", "adopt", "providers", "route", "cache", "events", "catalogue", "scan", "simulate", "drill",
+    "demo", "whoami",
 )  # fmt: skip
 
 
@@ -48,5 +50,6 @@ def _parser(wanted: str) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"headgate {headgate.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS if wanted not in COMMANDS else (wanted,):
-        import_module(f"headgate.cli.{name}").register(commands)
+        module = name + "_" if iskeyword(name) else name
+        import_module(f"headgate.cli.{module}").register(commands)
     return parser

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from headgate.cli import prompt_export
 from headgate.cli.amounts import positive
 from headgate.cli.client import Client, add_options
 from headgate.cli.columns import beside, block
@@ -24,7 +25,7 @@ TRIAL_S = 280.0  # two calls of 120 s, and what goes before
 
 def register(commands: Commands) -> None:
     """Adds the command."""
-    parser = commands.add_parser("prompt", help="try a prompt: render it and ask with it")
+    parser = commands.add_parser("prompt", help="try a prompt, or write it for another tool")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     running = verbs.add_parser("run", help="render a prompt and ask with it, beside another version")
     running.description = (
@@ -52,6 +53,7 @@ def register(commands: Commands) -> None:
     running.add_argument("--json", action="store_true", help="print JSON")
     add_options(running)
     running.set_defaults(run=run)
+    prompt_export.add(verbs)
 
 
 def run(options: argparse.Namespace) -> int:

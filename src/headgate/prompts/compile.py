@@ -11,7 +11,7 @@ from headgate.prompts.inputs import check_needs, check_schema, properties_of, un
 from headgate.prompts.output import answer_format
 from headgate.prompts.partials import Look, check_included, needs, pinned_by, placed, uses_of
 from headgate.prompts.program import Contract, Line, TemplateProgram
-from headgate.prompts.source import PromptSource
+from headgate.prompts.source import PromptSource, written
 
 MESSAGES_MAX = 100
 EXAMPLES_MAX = 100
@@ -26,13 +26,13 @@ def compile_prompt(artifact: Artifact, partial: Look = lambda pinned: None) -> T
         raise artifact.fault("examples", f"more than {EXAMPLES_MAX} examples", "keep those that teach the most")
     properties = properties_of(artifact, source.inputs)
     pinned = pinned_by(artifact, source.partials, partial)
-    written = _written(source)
-    lines = [Line(role, placed(artifact, path, text, pinned)) for path, role, text in written]
-    check_included(artifact, pinned, [text for _, _, text in written])
+    rows = written(source)
+    lines = [Line(role, placed(artifact, path, text, pinned)) for path, role, text in rows]
+    check_included(artifact, pinned, [text for _, _, text in rows])
     free = frozenset[str]().union(*(line.template.variables for line in lines))
     checks = needs(pinned, free)
     check_needs(artifact, source.inputs, checks)
-    for (path, _, _), line in zip(written, lines, strict=True):
+    for (path, _, _), line in zip(rows, lines, strict=True):
         missing = undeclared(line.template.variables, properties)
         if missing is not None:
             raise artifact.fault(path, *missing)
@@ -46,17 +46,3 @@ def compile_prompt(artifact: Artifact, partial: Look = lambda pinned: None) -> T
         {**settings, **answer_format(artifact, source.output)},
         uses_of(pinned),
     )
-
-
-def _written(source: PromptSource) -> list[tuple[str, str, str]]:
-    """(path, role, template) of all that is sent, in order: examples follow the leading system messages."""
-    messages = [
-        (f"messages.{index}.content", message.role, message.content) for index, message in enumerate(source.messages)
-    ]
-    leading = next((at for at, (_, role, _) in enumerate(messages) if role != "system"), len(messages))
-    examples = [
-        (f"examples.{index}.{role}", role, text)
-        for index, example in enumerate(source.examples)
-        for role, text in (("user", example.user), ("assistant", example.assistant))
-    ]
-    return [*messages[:leading], *examples, *messages[leading:]]

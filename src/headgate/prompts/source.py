@@ -59,3 +59,17 @@ class PartialSource(msgspec.Struct, forbid_unknown_fields=True):
     inputs: dict[str, Json] = {}
     description: str = ""
     partials: dict[str, str] = {}
+
+
+def written(source: PromptSource) -> list[tuple[str, str, str]]:
+    """(path, role, template) of all that is sent, in order: examples follow the leading system messages."""
+    messages = [
+        (f"messages.{index}.content", message.role, message.content) for index, message in enumerate(source.messages)
+    ]
+    leading = next((at for at, (_, role, _) in enumerate(messages) if role != "system"), len(messages))
+    examples = [
+        (f"examples.{index}.{role}", role, text)
+        for index, example in enumerate(source.examples)
+        for role, text in (("user", example.user), ("assistant", example.assistant))
+    ]
+    return [*messages[:leading], *examples, *messages[leading:]]

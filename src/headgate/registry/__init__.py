@@ -11,10 +11,12 @@ from headgate.registry.resolve import parse as parse_address
 from headgate.registry.reviews import TESTED
 from headgate.registry.service import Outcome, Registry
 from headgate.registry.workspace import APP_KIND, Workspace, load_workspace, read_documents
+from headgate.registry.yaml_text import write_yaml
 from headgate.registry.yaml_tree import Tree, read_yaml
 
 __all__ = [
     "APP_KIND", "PUBLISHED_FORMAT", "TESTED", "Document", "Offer", "Outcome", "Published", "Registry", "Tree",
     "Workspace", "artifacts", "completed", "default_channel", "exact", "handlers", "load_workspace", "needed",
     "of_channel", "offer", "parse_address", "publish", "read_documents", "read_yaml", "workspace_of",
+    "write_yaml",
 ]  # fmt: skip

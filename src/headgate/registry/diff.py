@@ -50,14 +50,12 @@ def _wording(artifact: Artifact) -> list[str]:
     for row in as_list(content.get("messages")) or []:
         fields = as_object(row) or {}
         lines += [f"[{fields.get('role')}]", *(as_text(fields.get("content")) or "").splitlines()]
-    for key in ("template", "text"):
-        lines += (as_text(content.get(key)) or "").splitlines()
-    return lines
+    return lines + (as_text(content.get("content")) or "").splitlines()
 
 
 def _settings(a: Artifact, b: Artifact) -> list[str]:
     """Every value outside wording and contract that is another."""
-    told = {"messages", "template", "text", "inputs", "output"} if a.ref.kind in ("prompt", "partial") else set[str]()
+    told = {"messages", "content", "inputs", "output"} if a.ref.kind in ("prompt", "partial") else set[str]()
     old, new = dict(_leaves("", _without(a, told))), dict(_leaves("", _without(b, told)))
     return [
         f"{path}: {_shown(old, path)} -> {_shown(new, path)}"

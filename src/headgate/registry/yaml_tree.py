@@ -77,7 +77,7 @@ class _Walk:
         if node.tag not in _PLAIN_TAGS:
             raise ConfigError(f"{self.file}:{line}", f"YAML tag {node.tag} is not read here", "remove the tag")
         if isinstance(node, yaml.ScalarNode):
-            return node.value if node.style else _plain(node.value)
+            return node.value if node.style else plain_value(node.value)
         if isinstance(node, yaml.SequenceNode):
             return [self.read(item, _join(path, str(index)), depth + 1) for index, item in enumerate(node.value)]
         assert isinstance(node, yaml.MappingNode)
@@ -101,7 +101,7 @@ def _join(path: str, step: str) -> str:
     return f"{path}.{step}" if path else step
 
 
-def _plain(word: str) -> Json:
+def plain_value(word: str) -> Json:
     """What an unquoted word means: null, true, false, a JSON number, or the word itself."""
     if word in ("", "~", "null"):
         return None

@@ -1,0 +1,1 @@
+"""Prompt formats of others, one file each, found by name (`translate/loading.py`)."""

@@ -1,0 +1,1 @@
+"""What the prompt formats of others have in common: drafts, front matter, schemas, and two template languages."""
