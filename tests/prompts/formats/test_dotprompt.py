@@ -129,6 +129,9 @@ def test_picoschema_of_what_may_be_missing(told: str, schema: JsonObject) -> Non
         ("---\nname: a\n---\n\n\n{{#if a}}", "support.prompt:6: `{{#if a}}` is not closed"),
         ("---\nname: a\n---\n", "the template says nothing"),
         ("{{> other}}", "support.prompt:1: there is no partial `other` (read `_other.prompt` with it"),
+        ("---\nconfig: 7\n---\nx", "support.prompt:2: `config` is not a mapping"),
+        ("---\nheadgate.examples: 9\n---\nx", "support.prompt:2: more examples than messages"),
+        ("---\n---\n{{|a=1}}", "`{{|a=1}}` names nothing"),
         ("x" * 1_100_000, "support.prompt:1: longer than"),
     ],
 )

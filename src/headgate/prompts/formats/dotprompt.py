@@ -86,7 +86,7 @@ def _name(given: Given, front: Front, stem: str, remarks: list[str]) -> str:
 
 def _inputs(given: Given, front: Front) -> tuple[JsonObject | None, list[str]]:
     """The declared variables, defaults among them; None where there are none."""
-    told = as_object(front.fields.get("input")) or {}
+    told = front.mapping(given, "input")
     defaults = as_object(told.get("default")) or {}
     if "schema" not in told:
         if not defaults:
@@ -105,7 +105,7 @@ def _inputs(given: Given, front: Front) -> tuple[JsonObject | None, list[str]]:
 
 
 def _partials(given: Given, front: Front, made: Translated) -> JsonObject:
-    own = as_object(front.fields.get(f"{OWN}partials")) or {}
+    own = front.mapping(given, f"{OWN}partials")
     pins: JsonObject = {}
     for name in made.partials:
         pinned = own.get(name) or given.pinned(named(name))
@@ -130,14 +130,16 @@ def _prompt(given: Given, front: Front, draft: Draft, made: Translated) -> None:
         raise given.fault(front.first_line, "the template says nothing", "some text")
     count = 2 * (as_int(front.fields.get(f"{OWN}examples")) or 0)
     leading = next((at for at, one in enumerate(made.messages) if one.role != "system"), len(made.messages))
+    if not 0 <= count <= len(made.messages) - leading:
+        raise given.fault(front.line(f"{OWN}examples"), "more examples than messages", "the number of pairs")
     messages = [*made.messages[:leading], *made.messages[leading + count :]] if count else made.messages
     draft.content["messages"] = [{"role": message.role, "content": message.text} for message in messages]
     if count:
         draft.content["examples"] = _pairs(made.messages[leading : leading + count])
     for index, message in enumerate(messages):
         draft.lines[f"messages.{index}.content"] = message.line
-    config = as_object(front.fields.get("config")) or {}
-    settings, rest = settings_from({**config, **(as_object(front.fields.get(f"{OWN}settings")) or {})})
+    config = front.mapping(given, "config")
+    settings, rest = settings_from({**config, **front.mapping(given, f"{OWN}settings")})
     if settings:
         draft.content["settings"] = settings
     draft.remarks += [
@@ -157,7 +159,7 @@ def _pairs(messages: list[Message]) -> list[Json]:
 
 
 def _output(given: Given, front: Front, draft: Draft) -> None:
-    told = as_object(front.fields.get("output")) or {}
+    told = front.mapping(given, "output")
     if "schema" in told:
         schema = to_json_schema(given, told["schema"], "output.schema", front.lines)
         if schema.get("type") == "object":

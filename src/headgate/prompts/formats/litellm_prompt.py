@@ -71,7 +71,7 @@ def read(given: Given) -> list[Draft]:
 
 def _inputs(given: Given, front: Front, texts: list[tuple[str, int]], draft: Draft) -> JsonObject:
     """The declared variables; where none are, those of the template, all required."""
-    declared = (as_object(front.fields.get("input")) or {}).get("schema")
+    declared = front.mapping(given, "input").get("schema")
     if declared is not None:
         return _schema(given, front, declared, "input.schema")
     names: set[str] = set()
@@ -107,7 +107,7 @@ def _beside(given: Given, front: Front, draft: Draft) -> None:
     settings, others = settings_from(rest)
     if settings:
         draft.content["settings"] = settings
-    output = as_object(front.fields.get("output")) or {}
+    output = front.mapping(given, "output")
     if "schema" in output:
         schema = _schema(given, front, output["schema"], "output.schema")
         draft.content["output"] = schema

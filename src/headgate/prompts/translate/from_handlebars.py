@@ -110,7 +110,7 @@ class _Translator:
             where = self._given.fault(call.line, "", "").where
             self._remarks.append(f"{where}: `section` left out: a declared output is told to the provider here")
         else:
-            raise self._given.fault(call.line, *_refusal(name, scope))
+            raise self._given.fault(call.line, *_refusal(name))
 
     def _said(self, word: Word, scope: Scope, line: int, shown: bool = False) -> str:
         if word.literal:
@@ -204,7 +204,7 @@ def _singular(path: str) -> str:
     return name[:-1] if name.endswith("s") and len(name) > 1 else "item"
 
 
-def _refusal(name: str, scope: Scope) -> tuple[str, str]:
+def _refusal(name: str) -> tuple[str, str]:
     if name in ("role", "history"):
         return f"`{name}` inside a block", "say the message always, or make two prompts"
     if name == "media":

@@ -24,6 +24,14 @@ class Front(msgspec.Struct):
         """The line of the file for a dotted path; 1 where it is not known."""
         return self.lines.get(path, 1)
 
+    def mapping(self, given: Given, name: str) -> JsonObject:
+        """A field that is a mapping; empty where it is not there. Raises ConfigError where it is something else."""
+        value = self.fields.get(name)
+        found = {} if value is None else as_object(value)
+        if found is None:
+            raise given.fault(self.line(name), f"`{name}` is not a mapping", f"{name}: {{...}}")
+        return found
+
 
 def split(given: Given) -> Front:
     """The two halves of a file. Comments and a licence may stand before the first mark. Raises ConfigError."""

@@ -266,6 +266,8 @@ def _call(given: Given, tag: _Tag) -> Call:
             named.append((name, _word(given, tag, value)))
         else:
             plain.append(_word(given, tag, word))
+    if not plain:
+        raise given.fault(tag.line, f"`{_said(tag)}` names nothing", "{{name}}")
     return Call(plain[0], tuple(plain[1:]), tuple(named), names, tag.line)
 
 
