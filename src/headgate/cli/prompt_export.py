@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
-from headgate.app.config import load_config
+from headgate.cli.client import CONFIG_FILE
 from headgate.cli.commands import Commands
+from headgate.cli.documents import WORKSPACE, load
 from headgate.cli.tables import print_json, say
 from headgate.core.errors import ConfigError
 from headgate.core.types import Json
 from headgate.prompts import Partials, compile_prompt
 from headgate.prompts.translate.draft import Exported
 from headgate.prompts.translate.loading import find, names
-from headgate.registry import Workspace, load_workspace, write_yaml
+from headgate.registry import write_yaml
 from headgate.routing.learned.document import write_document
 
 
@@ -24,15 +24,15 @@ def add(verbs: Commands) -> None:
     parser.add_argument("name", metavar="NAME[@VERSION]", help="the prompt; its newest version where none is said")
     parser.add_argument("--as", dest="format", required=True, choices=names(), help="the form")
     parser.add_argument("--into", type=Path, metavar="FOLDER", help="write there; else print")
-    parser.add_argument("--workspace", type=Path, metavar="FOLDER", help="the workspace; that of headgate.yaml else")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="headgate.yaml by default")
+    where = f"the workspace folder (what {CONFIG_FILE} here says, else {WORKSPACE})"
+    parser.add_argument("--workspace", dest="folder", type=Path, metavar="FOLDER", help=where)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """0 where it was written. What the form has no place for is told."""
-    workspace = _workspace(options)
+    workspace, _ = load(options)
     artifact = workspace.find("prompt", options.name)
     if artifact is None:
         known = ", ".join(workspace.known("prompt")) or "none yet"
@@ -56,15 +56,6 @@ def run(options: argparse.Namespace) -> int:
     for remark in made.remarks:
         say(remark, error=True)
     return 0
-
-
-def _workspace(options: argparse.Namespace) -> Workspace:
-    folder: Path | None = options.workspace
-    if folder is None:
-        folder = load_config(options.config, os.environ, Path.cwd()).workspace
-    if folder is None:
-        raise ConfigError("headgate.yaml", "it names no workspace", "workspace: FOLDER, or --workspace FOLDER")
-    return load_workspace(folder)
 
 
 def _yaml(value: Json) -> str:
