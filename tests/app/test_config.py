@@ -161,8 +161,8 @@ def test_a_model_stated_in_the_file_wins_over_the_catalogue(tmp_path: Path) -> N
 def test_all_mistakes_of_a_workspace_are_told_at_once(tmp_path: Path) -> None:
     things = tmp_path / "things"
     things.mkdir()
-    (things / "prompt.yaml").write_text("kind: prompt\nname: a\nversion: 1.0.0\nmessages: []\n")
-    (things / "route.yaml").write_text("kind: route\nname: r\nversion: 1.0.0\ntargets: [nobody/x]\n")
+    (things / "prompt.yaml").write_text("kind: prompt\nname: a\nversion: 1.0.0\nmessages: []\nowner: me\n")
+    (things / "route.yaml").write_text("kind: route\nname: r\nversion: 1.0.0\ntargets: [nobody/x]\nowner: me\n")
     (things / "app.yaml").write_text(
         "kind: app\nname: x\nowners: [me]\nchannels: {production: 1}\n"
         "releases: [{number: 1, prompt: a@1.0.0, route: gone@1.0.0}]\n"

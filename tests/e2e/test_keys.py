@@ -231,7 +231,9 @@ def test_check_on_the_command_line(gateway: Gateway, tmp_path: Path, monkeypatch
     assert (sound.returncode, "all sound" in sound.stdout) == (0, True), sound.stdout
     assert json.loads(cli("check", "--config", config, "--json", cwd=tmp_path).stdout) == {"faults": []}
     (tmp_path / "w").mkdir()
-    (tmp_path / "w" / "bad.yaml").write_text("kind: route\nname: r\nversion: 1.0.0\ntargets:\n  - nobody/model\n")
+    (tmp_path / "w" / "bad.yaml").write_text(
+        "kind: route\nname: r\nversion: 1.0.0\ntargets:\n  - nobody/model\nowner: a-team\n"
+    )
     text = (gateway.folder / "headgate.yaml").read_text().replace("workspace: workspace", "workspace: w")
     (tmp_path / "headgate.yaml").write_text(text)
     bad = cli("check", cwd=tmp_path)

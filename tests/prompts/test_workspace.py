@@ -33,8 +33,9 @@ name: other
 version: 1.0.0
 partials: {legal: legal@1.2.0}
 messages: [{role: user, content: "{% include 'legal' %}"}]
+owner: support-team
 """,
-    "route.yaml": "kind: route\nname: default\nversion: 1.0.0\ntargets: [openai/gpt-6-luna]\n",
+    "route.yaml": "kind: route\nname: default\nversion: 1.0.0\ntargets: [openai/gpt-6-luna]\nowner: platform-team\n",
     "app.yaml": """\
 kind: app
 name: support

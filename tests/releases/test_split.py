@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from headgate.core.errors import ConfigError
+from headgate.core.errors import ConfigError, InvalidRequest
 from headgate.core.record import CallRecord
 from headgate.core.snapshot import Snapshot
 from headgate.core.stages import Admitted, Call, KeyInfo
@@ -72,6 +72,18 @@ def test_a_user_is_the_same_in_every_dialect(dialect: str, body: dict[str, Any])
 def test_who_is_not_told_gets_the_control_and_is_not_exposed(user: Any) -> None:
     record = ask(ONE_PROMPT, chat(user=user))
     assert (record.experiment, record.arm, record.unit, record.release) == ("tone", None, None, "support#1")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "said"),
+    [("openai", b'"user": 1e400'), ("anthropic", b'"max_tokens": 5, "metadata": {"user_id": 1e400}')],
+)
+def test_a_user_that_cannot_be_read_is_the_callers_mistake(dialect: str, said: bytes) -> None:
+    snapshot = Snapshot("d", 0, {"support": app(ONE_PROMPT)}, Direct(), NoPolicy(), {})  # type: ignore[arg-type]
+    call = Call("call_0", dialect, snapshot, CallRecord("call_0", 0, dialect), 0)
+    call.body = b'{"model": "support", "messages": [{"role": "user", "content": "hi"}], ' + said + b"}"
+    with pytest.raises(InvalidRequest):
+        Releases().select(Admitted(call, KeyInfo("k", "key", "acme")))
 
 
 def test_users_of_two_tenants_are_two_units() -> None:

@@ -20,7 +20,7 @@ from headgate.core.types import ArtifactRef
 from headgate.guardrails import OPEN_POLICY, compile_guardrail
 from headgate.prompts import Partials, PromptIndex, TemplateProgram, compile_prompt
 from headgate.providers import build
-from headgate.registry import Workspace, load_workspace
+from headgate.registry import Workspace, load_workspace, unowned
 from headgate.releases import AppParts, compile_app
 from headgate.routing import (
     Account,
@@ -61,6 +61,7 @@ def compile_snapshot(config: Config, clock: Clock) -> Compiled:
     Raises ConfigError only where the folder cannot be read at all.
     """
     workspace = Workspace() if config.workspace is None else load_workspace(config.workspace)
+    workspace.faults += unowned(workspace)
     return compile_workspace(config, workspace, clock)
 
 

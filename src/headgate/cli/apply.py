@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from headgate.cli.client import Client, add_options
+from headgate.cli.client import add_options
 from headgate.cli.commands import Commands
-from headgate.cli.documents import add_folder, load, offers, refused, tell_changes, tell_faults, tell_held
+from headgate.cli.documents import add_folder, offered, tell_outcome
 from headgate.cli.release import told_in_force
-from headgate.cli.tables import print_json, say
 
 
 def register(commands: Commands) -> None:
@@ -28,22 +27,8 @@ def register(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0 all is in force, 1 a channel waits, 2 refused."""
-    workspace, folder = load(options)
-    if workspace.faults:
-        outcome = refused(workspace.faults)
-    else:
-        body = {"documents": offers(workspace, folder), "base": options.base, "reason": options.reason}
-        outcome = Client.of(options).post("/api/registry/apply", body)
-    if options.json:
-        print_json(outcome)
-    elif outcome["faults"]:
-        tell_faults(outcome["faults"])
-    elif not outcome["changes"]:
-        say(f"nothing to change: the registry holds all of {folder}")
-    else:
-        tell_changes(outcome)
-        tell_held(outcome["held"])
-        say(f"{len(outcome['changes'])} changes applied{told_in_force(outcome['swapped'])}")
+    outcome, folder = offered(options, "/api/registry/apply", base=options.base, reason=options.reason)
+    tell_outcome(options, outcome, folder, f" applied{told_in_force(outcome['swapped'])}")
     if outcome["faults"]:
         return 2
     return 1 if outcome["held"] else 0

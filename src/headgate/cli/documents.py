@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from headgate.cli.client import CONFIG_FILE
-from headgate.cli.tables import say, table
+from headgate.cli.client import CONFIG_FILE, Client
+from headgate.cli.tables import print_json, say, table
 from headgate.core.errors import ConfigError
 from headgate.core.types import as_object, as_text
 from headgate.registry import Workspace, load_workspace, offer, read_yaml
@@ -33,6 +33,28 @@ def offers(workspace: Workspace, folder: Path) -> list[Any]:
     """Its documents as the management API takes them; files are named from the folder's parent."""
     base = folder.resolve().parent
     return [msgspec.to_builtins(offer(one, _shown(Path(one.file), base))) for one in workspace.documents()]
+
+
+def offered(options: argparse.Namespace, path: str, **more: object) -> tuple[dict[str, Any], Path]:
+    """What the API at `path` makes of the folder of a command, and the folder. One with mistakes is not sent."""
+    workspace, folder = load(options)
+    if workspace.faults:
+        return refused(workspace.faults), folder
+    return Client.of(options).post(path, {"documents": offers(workspace, folder), **more}), folder
+
+
+def tell_outcome(options: argparse.Namespace, outcome: dict[str, Any], folder: Path, done: str) -> None:
+    """The changes and what is held, closed by `done`; or the mistakes; or that there is nothing to do."""
+    if options.json:
+        print_json(outcome)
+    elif outcome["faults"]:
+        tell_faults(outcome["faults"])
+    elif not outcome["changes"]:
+        say(f"nothing to change: the registry holds all of {folder}")
+    else:
+        tell_changes(outcome)
+        tell_held(outcome["held"])
+        say(f"{len(outcome['changes'])} changes{done}")
 
 
 def tell_faults(faults: list[dict[str, str]]) -> None:

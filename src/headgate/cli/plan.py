@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from headgate.cli.client import Client, add_options
+from headgate.cli.client import add_options
 from headgate.cli.commands import Commands
-from headgate.cli.documents import add_folder, load, offers, refused, tell_changes, tell_faults, tell_held
-from headgate.cli.tables import print_json, say
+from headgate.cli.documents import add_folder, offered, tell_outcome
 
 
 def register(commands: Commands) -> None:
@@ -22,21 +21,8 @@ def register(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0 nothing would change, 1 something would, 2 it would be refused."""
-    workspace, folder = load(options)
-    if workspace.faults:
-        outcome = refused(workspace.faults)
-    else:
-        outcome = Client.of(options).post("/api/registry/plan", {"documents": offers(workspace, folder)})
-    if options.json:
-        print_json(outcome)
-    elif outcome["faults"]:
-        tell_faults(outcome["faults"])
-    elif not outcome["changes"]:
-        say(f"nothing to change: the registry holds all of {folder}")
-    else:
-        tell_changes(outcome)
-        tell_held(outcome["held"])
-        say(f"{len(outcome['changes'])} changes. `headgate apply --base {outcome['serial']}` makes just these.")
+    outcome, folder = offered(options, "/api/registry/plan")
+    tell_outcome(options, outcome, folder, f". `headgate apply --base {outcome['serial']}` makes just these.")
     if outcome["faults"]:
         return 2
     return 1 if outcome["changes"] else 0

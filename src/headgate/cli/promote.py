@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from urllib.parse import quote
 
 from headgate.cli.amounts import release_number
-from headgate.cli.client import Client, add_options
+from headgate.cli.client import add_options
 from headgate.cli.commands import Commands
-from headgate.cli.release import told_in_force
-from headgate.cli.tables import print_json, say
+from headgate.cli.release import move
 
 
 def register(commands: Commands) -> None:
@@ -26,10 +24,5 @@ def register(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0 where every worker is on it, 1 where one is behind."""
-    body = {"channel": options.channel, "release": options.release, "reason": options.reason}
-    moved = Client.of(options).post(f"/api/apps/{quote(options.app, safe='')}/promote", body)
-    if options.json:
-        print_json(moved)
-    else:
-        say(f"{moved['app']}:{moved['channel']} {moved['before']} -> {moved['after']}{told_in_force(moved['swapped'])}")
-    return 1 if moved["swapped"]["behind"] else 0
+    body: dict[str, object] = {"channel": options.channel, "release": options.release, "reason": options.reason}
+    return move(options, "promote", body)

@@ -56,6 +56,16 @@ def told_in_force(swapped: dict[str, Any] | None) -> str:
     return f": in force on {workers} after {swapped['seconds']:g} s{late}"
 
 
+def move(options: argparse.Namespace, verb: str, body: dict[str, object]) -> int:
+    """Point a channel of `options.app` elsewhere and tell how. 0 where every worker is on it, 1 where one is behind."""
+    moved = Client.of(options).post(f"/api/apps/{quote(options.app, safe='')}/{verb}", body)
+    if options.json:
+        print_json(moved)
+    else:
+        say(f"{moved['app']}:{moved['channel']} {moved['before']} -> {moved['after']}{told_in_force(moved['swapped'])}")
+    return 1 if moved["swapped"]["behind"] else 0
+
+
 def _slot(text: str) -> tuple[str, str]:
     name, mark, wanted = text.partition("=")
     return (name, wanted) if mark else (DEFAULT_PROMPT, text)

@@ -29,7 +29,7 @@ from headgate.dialects.base import (
     fields_of,
     splice,
 )
-from headgate.dialects.decoding import read_body
+from headgate.dialects.decoding import read_body, reread
 from headgate.dialects.foreign import MARK_BYTES
 
 _encode: Final = msgspec.json.encode
@@ -72,7 +72,7 @@ class AnthropicMessages:
 
     def end_user(self, asked: Asked) -> str | None:
         """`metadata.user_id`."""
-        return as_text((as_object(_metadata.decode(asked.body).metadata) or {}).get("user_id"))
+        return as_text((as_object(reread(_metadata, asked.body).metadata) or {}).get("user_id"))
 
     def turns(self, asked: Asked, most: int) -> list[tuple[str, str]]:
         """See `Dialect.turns`."""

@@ -148,7 +148,10 @@ class Dialect(Protocol):
         ...
 
     def end_user(self, asked: Asked) -> str | None:
-        """Who asks, in the dialect's own field; None where it has none or the caller says nothing."""
+        """Who asks, in the dialect's own field; None where it has none or the caller says nothing.
+
+        Raises InvalidRequest where the field cannot be read.
+        """
         ...
 
     def turns(self, asked: Asked, most: int) -> list[tuple[str, str]]:

@@ -23,7 +23,7 @@ from headgate.dialects.base import (
     Sent,
     splice,
 )
-from headgate.dialects.decoding import read_body
+from headgate.dialects.decoding import read_body, reread
 from headgate.dialects.openai_reader import StreamReader, WholeReader
 from headgate.dialects.openai_turns import NAME
 from headgate.dialects.openai_types import Ask, AskMessage, ask_decoder
@@ -80,7 +80,7 @@ class OpenAIChat:
 
     def end_user(self, asked: Asked) -> str | None:
         """`safety_identifier`, which took the place of `user`."""
-        told = _end_user.decode(asked.body)
+        told = reread(_end_user, asked.body)
         return as_text(told.safety_identifier) or as_text(told.user)
 
     def turns(self, asked: Asked, most: int) -> list[tuple[str, str]]:

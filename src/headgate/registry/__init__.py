@@ -3,6 +3,7 @@
 from headgate.registry.handlers import handlers
 from headgate.registry.needs import completed, needed
 from headgate.registry.offered import Offer, artifacts, offer
+from headgate.registry.ownership import unowned
 from headgate.registry.pins import default_channel
 from headgate.registry.published import FORMAT as PUBLISHED_FORMAT
 from headgate.registry.published import Document, Published, publish, workspace_of
@@ -17,6 +18,6 @@ from headgate.registry.yaml_tree import Tree, read_yaml
 __all__ = [
     "APP_KIND", "PUBLISHED_FORMAT", "TESTED", "Document", "Offer", "Outcome", "Published", "Registry", "Tree",
     "Workspace", "artifacts", "completed", "default_channel", "exact", "handlers", "load_workspace", "needed",
-    "of_channel", "offer", "parse_address", "publish", "read_documents", "read_yaml", "workspace_of",
+    "of_channel", "offer", "parse_address", "publish", "read_documents", "read_yaml", "unowned", "workspace_of",
     "write_yaml",
 ]  # fmt: skip

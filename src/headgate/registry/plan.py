@@ -13,6 +13,7 @@ from headgate.core.errors import ConfigError
 from headgate.core.registry import AppRow, Reading, ReleaseRow, Version
 from headgate.core.types import Json
 from headgate.registry.contracts import BUMPS, Bump, least_step, next_version, step_between
+from headgate.registry.ownership import check_app, check_version
 from headgate.registry.reviews import review_of, weakened
 from headgate.registry.versions import parse_version
 
@@ -92,8 +93,7 @@ class Planner:
                 what = f"{ref} is kept with other content (digest {kept.ref.digest[:12]}, here {ref.digest[:12]})"
                 raise made.fault("version", what, "a version never changes: give this content the next number")
             return
-        if not made.owner:
-            raise made.fault("owner", f"nobody owns {ref}", "owner: the team that answers for it")
+        check_version(made)
         before = self._before(made)
         if before is None:
             change = Planned("add", str(ref), "the first version", apps=self._apps(ref.kind, ref.name), file=made.file)
@@ -135,7 +135,7 @@ class Planner:
         name = made.ref.name
         source = read(made, AppSource)
         kept = self._reading.app(name)
-        self._check_owned(made, source)
+        check_app(made, source)
         settings = settings_of(made.content)
         if kept is None or canonical(kept.settings) != canonical(settings):
             what = "a new app" if kept is None else _changed_keys(kept.settings, settings)
@@ -148,14 +148,6 @@ class Planner:
         self._moves(made, source, row, declared)
         if kept is None or canonical(kept.settings) != canonical(settings) or row.declared != declared:
             self._draft.apps.append((row, made))
-
-    def _check_owned(self, made: Artifact, source: AppSource) -> None:
-        owned = source.owned
-        if not owned.prompt or not all([*owned.prompt, *owned.retrieval, *owned.policy]):
-            raise made.fault("owners", f"nobody owns the prompts of app `{made.ref.name}`", "owners: [support-team]")
-        if not owned.policy and any(one.guardrail for one in source.releases):
-            right = "owners: {prompt: [support-team], policy: [security]}"
-            raise made.fault("owners", f"app `{made.ref.name}` has a policy that nobody owns", right)
 
     def _releases(self, made: Artifact, source: AppSource) -> None:
         kept = {row.source.number: row for row in self._reading.releases(made.ref.name)}

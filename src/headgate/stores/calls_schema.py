@@ -191,9 +191,11 @@ def _upgrade(connection: sqlite3.Connection, path: Path, steps: tuple[str, ...])
     connection.execute("PRAGMA wal_autocheckpoint=500")
     # a segment is deleted once its rows are committed, so a commit must survive a power cut
     connection.execute("PRAGMA synchronous=FULL")
-    for number in range(version, len(steps)):
-        with transaction(connection):
-            for statement in steps[number].split(";"):
+    if version == len(steps):
+        return
+    with transaction(connection):  # all at once: a reader never sees a file that is half made
+        for step in steps[version:]:
+            for statement in step.split(";"):
                 if statement.strip():
                     connection.execute(statement)
-            connection.execute(f"PRAGMA user_version={number + 1}")
+        connection.execute(f"PRAGMA user_version={len(steps)}")
